@@ -10,7 +10,20 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 static LINE: OnceLock<ProgressBar> = OnceLock::new();
 
-/// Returns true if a person sees both outputs.
+/// Returns true if both outputs are the same terminal. If they were two, one that is stopped would
+/// block the other by the lock of the line.
+#[cfg(unix)]
+pub(crate) fn is_possible() -> bool {
+    let terminal = |is_terminal: bool, stat: rustix::io::Result<rustix::fs::Stat>| {
+        stat.ok().filter(|_| is_terminal).map(|stat| stat.st_rdev)
+    };
+    let stdout = terminal(io::stdout().is_terminal(), rustix::fs::fstat(io::stdout()));
+    let stderr = terminal(io::stderr().is_terminal(), rustix::fs::fstat(io::stderr()));
+    stdout.is_some() && stdout == stderr
+}
+
+/// Other systems have one console.
+#[cfg(not(unix))]
 pub(crate) fn is_possible() -> bool {
     io::stdout().is_terminal() && io::stderr().is_terminal()
 }

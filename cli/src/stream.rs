@@ -42,6 +42,7 @@ use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
 use powerstream_client::queue::{Overflow, QueueMonitor, QueueStats, queue};
+use powerstream_client::recovery::Recovery;
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::checkpoint;
 #[cfg(target_os = "linux")]
@@ -50,7 +51,7 @@ use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
-use tracing::info;
+use tracing::{info, warn};
 
 pub(crate) use self::arguments::Args;
 use self::connections::{Connection, connections};
@@ -60,11 +61,12 @@ use self::latency::Latency;
 use self::observe::service;
 use self::observe::{GapCounts, Observed, alerts, metrics, stats};
 use self::outlet::{Item, Outlet};
-use self::output::Output;
+use self::output::{Format, Output};
 use self::progress::{Progress, Tally};
 use self::pump::{End, Ended, Pump};
 pub(crate) use self::source::Source;
 use self::state::State;
+use self::tail::Tail;
 use self::take_over::TakeOver;
 use self::watch::Watch;
 use self::writer::Writer;
@@ -75,7 +77,7 @@ use crate::simulate::options;
 use crate::stdout::{Stdout, write_bytes};
 use crate::system::check_open_files;
 use crate::text::with_options;
-use crate::utc::utc;
+use crate::utc::{utc, utc_end};
 use crate::{log, size, status, token};
 
 /// The time after a signal for the reader of standard output to read the queued Posts.
@@ -129,11 +131,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         Some(path) => State::open(path, key).map(|(state, resume)| (Some(state), resume))?,
         None => (None, None),
     };
+    let tail = if state.is_some() && args.format != Format::None { tail::read() } else { Tail::default() };
+    if tail.removed > 0 {
+        info!("removed an incomplete line of {} bytes from the end of the output", tail.removed);
+    }
     if let Some(resume) = &mut resume {
-        let tail = tail::read();
-        if tail.removed > 0 {
-            info!("removed an incomplete line of {} bytes from the end of the output", tail.removed);
-        }
         let known: HashSet<_> = resume.ids.iter().copied().collect();
         let unknown: Vec<_> = tail.ids.into_iter().filter(|id| !known.contains(id)).collect();
         if let Some(state) = &mut state {
@@ -142,7 +144,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         resume.ids.extend(unknown);
         let covered = utc(resume.position.covered_until);
-        info!("continuing the stream of an earlier run, which had all Posts until {covered} UTC");
+        info!("continuing the stream of an earlier run, which had everything until {covered} UTC");
+        for Recovery { range, .. } in &resume.position.missing {
+            let (from, to) = (utc(range.from), utc_end(range.to));
+            match args.recovery {
+                true => info!("except Posts from {from} to {to} UTC, which are requested"),
+                false => warn!("except Posts from {from} to {to} UTC, which --recovery would request"),
+            }
+        }
     }
     let gaps = Arc::new(GapCounts::default());
     let connection_names: Vec<_> = names.iter().map(|(name, _)| name.clone()).collect();
@@ -162,7 +171,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let start = |shutdown, now, monitors: Vec<_>| {
         let connections = connection_names.into_iter().zip(monitors);
         let connections = connections.map(|(name, monitor)| observe::Connection { name, monitor }).collect();
-        let observe = |queue| Observed::new(connections, now, queue, Arc::clone(&progress), gaps);
+        let observe =
+            |queue| Observed::new(connections, now, queue, Arc::clone(&progress), gaps, args.local_dc_only);
         let parts = Parts { latency, journal, state, rules };
         start(args, parts, &progress, shutdown, &sender, observe)
     };

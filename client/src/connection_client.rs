@@ -89,7 +89,8 @@ async fn list<I: Io>(
 ) -> Result<Vec<CountedConnection>, ConnectionsError> {
     let (mut connections, mut page, mut seen) = (Vec::new(), None::<String>, BTreeSet::new());
     loop {
-        let mut query = Vec::from([("endpoints", endpoint), ("max_results", "100")]);
+        let fields = ("connection.fields", "id,endpoint_name,connected_at,client_ip");
+        let mut query = Vec::from([("endpoints", endpoint), ("max_results", "100"), fields]);
         query.extend(page.as_deref().map(|page| ("pagination_token", page)));
         let request = ApiRequest { method: Method::Get, path: PATH, query: &query, body: None };
         let reply = exchanges.send(&request).await?;

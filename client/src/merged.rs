@@ -275,6 +275,8 @@ pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     keeps_duplicates: bool,
     /// The recovery of each group; empty if recovery is off.
     recoveries: Vec<RecoveryConnection<S, B, I>>,
+    /// Ranges of an earlier process that nothing recovers, for the next process.
+    left_missing: Vec<Recovery>,
 }
 
 impl<S, B, I> Merged<S, B, I>
@@ -303,6 +305,7 @@ where
             lent: false,
             keeps_duplicates: false,
             recoveries: Vec::new(),
+            left_missing: Vec::new(),
         })
     }
 
@@ -330,8 +333,9 @@ where
         }
         for missing in &position.missing {
             let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == missing.group);
-            if let Some(recovery) = recovery {
-                recovery.add(missing.range);
+            match recovery {
+                Some(recovery) => recovery.add(missing.range),
+                None => self.left_missing.push(*missing),
             }
         }
     }
@@ -349,6 +353,7 @@ where
         let missing = self.recoveries.iter().flat_map(|recovery| {
             recovery.incomplete().map(|range| Recovery { group: recovery.group(), range })
         });
+        let missing = missing.chain(self.left_missing.iter().copied());
         Some(Position { covered_until, missing: missing.collect() })
     }
 
@@ -570,7 +575,7 @@ where
         match buffered.peek()? {
             SessionEvent::Connected(connected) => {
                 for recovery in &mut self.recoveries {
-                    recovery.set_server_time(connected.server_latest, io.now());
+                    recovery.set_server_time(connected.server_earliest, io.now());
                 }
                 self.gap = self.merge.handle_connected(connection, &connected, io.now(), covered);
             }

@@ -178,6 +178,8 @@ pub enum OwnedRecoveryEvent {
     Lost {
         /// The range.
         recovery: Recovery,
+        /// Posts of it that were delivered nevertheless.
+        posts: u64,
         /// Why.
         reason: LossReason,
     },
@@ -192,7 +194,7 @@ impl From<RecoveryEvent<'_>> for OwnedRecoveryEvent {
             RecoveryEvent::Refused(refused) => Self::Refused(refused.into()),
             RecoveryEvent::Disconnected(disconnected) => Self::Disconnected(disconnected),
             RecoveryEvent::Completed { recovery, posts } => Self::Completed { recovery, posts },
-            RecoveryEvent::Lost { recovery, reason } => Self::Lost { recovery, reason },
+            RecoveryEvent::Lost { recovery, posts, reason } => Self::Lost { recovery, posts, reason },
         }
     }
 }

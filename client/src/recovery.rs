@@ -12,12 +12,15 @@
 //!
 //! A recovery is a [`Session`](powerstream_core::session::Session) with the parameters of a time
 //! range. It has the timeouts and the backoff of a stream, and ends when the server has ended the
-//! response properly. A retry requests the same range again: its Posts are dropped if they were
-//! delivered. Posts that are too old for the dedup window are recognized by their time, because the
-//! service sends a range from its oldest Post on (X docs: recovery and redundancy).
+//! response properly. Nothing else ends it, because X documents neither a marker of the end nor an
+//! order of the Posts.
 //!
-//! Only one range of a group is requested at a time. A 4xx answer other than 429 switches recovery
-//! off, for all later gaps too.
+//! A retry requests the whole range again, and the dedup window drops what was delivered. A range
+//! that was interrupted after a while is requested in halves, so that a poor connection gets through
+//! too. Nothing is requested before the server's clock has passed its end.
+//!
+//! Only one range of a group is requested at a time. A refusal that a retry cannot resolve switches
+//! recovery off, for all later gaps too.
 
 use std::boxed::Box;
 use std::collections::VecDeque;
@@ -44,14 +47,12 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The longest range of one request. X advises about 2 h a request for Replay.
 const REQUEST_MAX: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How far Posts of a recovery may be out of order, so that a retry does not skip any.
-const DISORDER_MAX: Duration = Duration::from_secs(60);
+/// The shortest range that an interrupted one is divided into.
+const REQUEST_MIN: Duration = Duration::from_secs(60);
 
-/// A server that sends so many keep-alives in a row has nothing else to send, after the Posts.
-const KEEP_ALIVES_AFTER: u32 = 2;
-
-/// The same before the first Post: five minutes, in which it may look for them.
-const KEEP_ALIVES_BEFORE: u32 = 15;
+/// A server that sends so many keep-alives in a row sends no more Posts: five minutes, in which it
+/// may look for them.
+const KEEP_ALIVES_MAX: u32 = 15;
 
 /// Gaps closer than this are requested together.
 const JOINED: Duration = Duration::from_secs(60);
@@ -109,6 +110,8 @@ pub enum RecoveryEvent<'a> {
     Lost {
         /// The range.
         recovery: Recovery,
+        /// Posts of it that were delivered nevertheless.
+        posts: u64,
         /// Why.
         reason: LossReason,
     },
@@ -124,6 +127,8 @@ pub enum LossReason {
     Unsupported,
     /// The server refused this request or an earlier one, such as with 400 without the entitlement.
     Refused(DisconnectReason),
+    /// The server sent keep-alives for minutes, and did not end the response.
+    NotEnded,
 }
 
 impl fmt::Display for LossReason {
@@ -132,6 +137,7 @@ impl fmt::Display for LossReason {
             Self::TooOld => f.write_str("the service keeps Posts for 24 h only"),
             Self::Unsupported => f.write_str("this endpoint has no recovery"),
             Self::Refused(reason) => write!(f, "recovery was refused: {reason}"),
+            Self::NotEnded => f.write_str("the server stopped sending Posts and did not end the response"),
         }
     }
 }
@@ -148,13 +154,16 @@ pub struct RecoveryConnection<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     waiting: VecDeque<TimeRange>,
     /// Ranges that were requested or will be, and are younger than [`RECOVERY_MAX`]; in order.
     known: Vec<TimeRange>,
-    lost: VecDeque<(TimeRange, LossReason)>,
+    /// With the number of their Posts that were delivered.
+    lost: VecDeque<(TimeRange, u64, LossReason)>,
     /// The server's time, and when it was read.
     server: Option<(UnixTime, Instant)>,
     /// The stream was shut down: nothing is requested any more.
     is_stopped: bool,
-    /// The current range is requested again, from its newest Post on.
+    /// The current range is requested again in halves.
     reopens: bool,
+    /// Posts of a range that were delivered before it was divided.
+    carried: u64,
     /// Why no range is requested any more.
     refused: Option<DisconnectReason>,
     current: Option<Current>,
@@ -173,26 +182,12 @@ struct Active<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     session: Filtered<S, B, I>,
     range: TimeRange,
     is_streaming: bool,
-    /// Posts created before were delivered by an earlier attempt.
-    floor: UnixTime,
-    /// The newest Post of this attempt.
-    newest: UnixTime,
     posts: u64,
     /// Keep-alives since the last message.
     keep_alives: u32,
-    has_message: bool,
-    /// The server has sent everything, and the connection is being closed.
-    is_complete: bool,
+    /// The server sends no more Posts, and the connection is being closed.
+    is_given_up: bool,
     opened_at: Instant,
-}
-
-impl<S: AsRef<[u8]> + AsMut<[u8]>, B, I> Active<S, B, I> {
-    /// Returns the part of the range that was not received.
-    fn rest(&self) -> TimeRange {
-        let received = self.floor.max(self.newest.saturating_sub(DISORDER_MAX));
-        let from = self.range.from.max(received).min(self.range.to);
-        TimeRange { from, to: self.range.to }
-    }
 }
 
 /// The event to deliver.
@@ -207,6 +202,7 @@ enum Current {
     },
     Lost {
         range: TimeRange,
+        posts: u64,
         reason: LossReason,
     },
 }
@@ -230,6 +226,7 @@ where
             server: None,
             is_stopped: false,
             reopens: false,
+            carried: 0,
             refused: None,
             current: None,
         }
@@ -257,14 +254,13 @@ where
         }
     }
 
-    /// Returns the ranges that are not complete, and those whose loss was not reported. Of the
-    /// current one, the part that was received is left out.
+    /// Returns the ranges that are not complete, and those whose loss was not reported.
     pub(crate) fn incomplete(&self) -> impl Iterator<Item = TimeRange> + '_ {
         let current = match &self.state {
-            State::Active(active) => Some(active.rest()),
+            State::Active(active) => Some(active.range),
             _ => None,
         };
-        let lost = self.lost.iter().map(|(range, _)| *range);
+        let lost = self.lost.iter().map(|(range, ..)| *range);
         let reported = match self.current {
             Some(Current::Lost { range, .. }) => Some(range),
             _ => None,
@@ -307,33 +303,34 @@ where
             if self.current.is_some() {
                 return Poll::Ready(());
             }
-            if let Some((range, reason)) = self.lost.pop_front() {
-                self.current = Some(Current::Lost { range, reason });
+            if let Some((range, posts, reason)) = self.lost.pop_front() {
+                self.current = Some(Current::Lost { range, posts, reason });
                 return Poll::Ready(());
             }
             let State::Active(active) = &mut self.state else {
+                ready!(self.poll_past(cx));
                 if self.begin() {
                     continue;
                 }
                 return Poll::Pending;
             };
             if !ready!(active.session.driver_mut().poll_event(cx)) {
-                // It was shut down: by the caller, or because the server has no more to send.
-                let (range, posts, rest) = (active.range, active.posts, active.rest());
-                if active.is_complete {
-                    self.current = Some(Current::Completed { range, posts });
+                // It was shut down: by the caller, or because the server sends no more.
+                let (range, posts) = (active.range, active.posts);
+                if active.is_given_up {
+                    self.lost.push_back((range, posts, LossReason::NotEnded));
                 } else {
-                    self.waiting.push_front(rest);
+                    self.waiting.push_front(range);
                     self.is_stopped = true;
                 }
                 self.end();
                 continue;
             }
             if let Some(SessionEvent::Message(_)) = active.session.driver().peek() {
-                (active.keep_alives, active.has_message) = (0, true);
+                active.keep_alives = 0;
             }
-            let Active { session, range, floor, newest, posts, .. } = &mut **active;
-            let is_new = session.admit(judge_range(range.to, *floor, newest, posts, &mut judge));
+            let Active { session, posts, .. } = &mut **active;
+            let is_new = session.admit(counted(posts, &mut judge));
             if is_new && self.handle_event() {
                 self.current.get_or_insert(Current::Lent);
                 return Poll::Ready(());
@@ -350,16 +347,14 @@ where
         let State::Active(active) = &mut self.state else { return false };
         match active.session.driver().peek() {
             Some(SessionEvent::Connected(_)) => {
-                active.is_streaming = true;
-                (active.keep_alives, active.has_message) = (0, false);
+                (active.is_streaming, active.keep_alives) = (true, 0);
                 false
             }
             Some(SessionEvent::Message(_) | SessionEvent::Skipped { .. } | SessionEvent::Refused(_)) => true,
             Some(SessionEvent::KeepAlive) => {
                 active.keep_alives += 1;
-                let max = if active.has_message { KEEP_ALIVES_AFTER } else { KEEP_ALIVES_BEFORE };
-                if active.keep_alives >= max && !active.is_complete {
-                    active.is_complete = true;
+                if active.keep_alives >= KEEP_ALIVES_MAX && !active.is_given_up {
+                    active.is_given_up = true;
                     active.session.driver_mut().shutdown();
                 }
                 false
@@ -374,13 +369,11 @@ where
                     self.end();
                     self.current = Some(Current::Completed { range, posts });
                 } else {
-                    active.floor = active.floor.max(active.newest.saturating_sub(DISORDER_MAX));
                     let now = active.session.driver().io().now();
                     let has_time = now.saturating_since(active.opened_at) >= HEALTHY_AFTER;
-                    if has_time && disconnected.delay.is_zero() && active.rest().from > active.range.from {
-                        // What was received is not requested again.
-                        self.reopens = true;
-                    }
+                    // Otherwise the session waits by its backoff.
+                    self.reopens =
+                        has_time && disconnected.delay.is_zero() && active.range.length() >= REQUEST_MIN * 2;
                 }
                 true
             }
@@ -392,8 +385,9 @@ where
                     return false;
                 }
                 let State::Active(active) = &self.state else { return false };
-                let ranges = [active.range].into_iter().chain(self.waiting.drain(..));
-                self.lost.extend(ranges.map(|range| (range, LossReason::Refused(reason))));
+                let current = (active.range, active.posts, LossReason::Refused(reason));
+                let others = self.waiting.drain(..).map(|range| (range, 0, LossReason::Refused(reason)));
+                self.lost.extend([current].into_iter().chain(others));
                 self.refused = Some(reason);
                 self.end();
                 false
@@ -413,7 +407,7 @@ where
         let Some(mut range) = self.waiting.pop_front() else { return false };
         if range.from < limit {
             let lost = TimeRange { from: range.from, to: range.to.min(oldest) };
-            self.lost.push_back((lost, LossReason::TooOld));
+            self.lost.push_back((lost, 0, LossReason::TooOld));
             range.from = lost.to;
             if !range.is_empty() {
                 self.waiting.push_front(range);
@@ -426,7 +420,7 @@ where
             (None, Some(_)) => None,
         };
         if let Some(reason) = reason {
-            self.lost.push_back((range, reason));
+            self.lost.push_back((range, 0, reason));
             return true;
         }
         // The request has whole seconds, and starts at the one before.
@@ -447,12 +441,9 @@ where
             session: Filtered::new(Driver::new(buffered, io), "recovery"),
             range,
             is_streaming: false,
-            floor: UnixTime::default(),
-            newest: UnixTime::default(),
-            posts: 0,
+            posts: take(&mut self.carried),
             keep_alives: 0,
-            has_message: false,
-            is_complete: false,
+            is_given_up: false,
             opened_at,
         }));
         self.current = Some(Current::Started(range));
@@ -472,10 +463,34 @@ where
         Some(server.saturating_sub(RECOVERY_MAX - margin))
     }
 
-    /// Ends the current range, and requests the part that was not received later.
+    /// Waits until the server's clock has passed the end of the next range: the service may refuse a
+    /// time in the future.
+    fn poll_past(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (State::Idle(io), Some((unix, at)), Some(range)) =
+            (&mut self.state, self.server, self.waiting.front())
+        else {
+            return Poll::Ready(());
+        };
+        // The request has whole seconds.
+        let end = UnixTime::from_seconds(range.to.as_millis().div_ceil(1_000));
+        let until = at.saturating_add(end.saturating_since(unix));
+        if range.length() > REQUEST_MAX || io.now() >= until || self.is_stopped {
+            return Poll::Ready(());
+        }
+        io.poll_sleep(cx, until)
+    }
+
+    /// Ends the current range, and requests it later, in halves if it is long.
     fn put_back(&mut self) {
         if let State::Active(active) = &self.state {
-            self.waiting.push_front(active.rest());
+            let TimeRange { from, to } = active.range;
+            let middle = UnixTime::from_millis(from.as_millis().midpoint(to.as_millis()));
+            let is_long = active.range.length() >= REQUEST_MIN * 2;
+            self.carried = active.posts;
+            if is_long {
+                self.waiting.push_front(TimeRange { from: middle, to });
+            }
+            self.waiting.push_front(TimeRange { from, to: if is_long { middle } else { to } });
         }
         self.end();
     }
@@ -494,7 +509,9 @@ where
         Some(match self.current? {
             Current::Started(range) => RecoveryEvent::Started(of(range)),
             Current::Completed { range, posts } => RecoveryEvent::Completed { recovery: of(range), posts },
-            Current::Lost { range, reason } => RecoveryEvent::Lost { recovery: of(range), reason },
+            Current::Lost { range, posts, reason } => {
+                RecoveryEvent::Lost { recovery: of(range), posts, reason }
+            }
             Current::Lent => {
                 let State::Active(active) = &self.state else { return None };
                 match active.session.peek()? {
@@ -519,8 +536,8 @@ where
             return self.put_back();
         }
         let State::Active(active) = &mut self.state else { return };
-        let Active { session, range, floor, newest, posts, .. } = &mut **active;
-        if session.release_part(judge_range(range.to, *floor, newest, posts, &mut judge)) {
+        let Active { session, posts, .. } = &mut **active;
+        if session.release_part(counted(posts, &mut judge)) {
             self.current = Some(Current::Lent);
         } else {
             active.session.driver_mut().release();
@@ -536,23 +553,12 @@ fn active_from<S: AsRef<[u8]> + AsMut<[u8]>, B, I>(state: &State<S, B, I>) -> Op
     }
 }
 
-/// Returns the function that judges the Posts of a range that ends at `end`.
-fn judge_range<'a>(
-    end: UnixTime,
-    floor: UnixTime,
-    newest: &'a mut UnixTime,
+/// Returns the function that judges Posts, and counts the new ones.
+fn counted<'a>(
     posts: &'a mut u64,
     judge: &'a mut impl FnMut(PostId, &[u8], Instant) -> Copied,
 ) -> impl FnMut(PostId, &[u8], Instant) -> Copied + 'a {
     move |id, copy, at| {
-        if let Some(created) = id.created_at() {
-            if created < end {
-                *newest = created.max(*newest);
-            }
-            if created < floor {
-                return Copied::Duplicate;
-            }
-        }
         let copied = judge(id, copy, at);
         *posts += u64::from(copied == Copied::New);
         copied

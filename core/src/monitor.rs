@@ -106,7 +106,8 @@ macro_rules! counters {
             /// True if a stream is established.
             pub is_streaming: bool,
             /// How far the server's clock was ahead of the local one at the last response head, in
-            /// milliseconds. An estimate, to about a second.
+            /// milliseconds; negative if it was behind. Zero if the local clock was within the
+            /// bounds that `Date` and the response time give.
             pub clock_offset_ms: i64,
         }
 
@@ -188,6 +189,9 @@ counters! {
     duplicates,
 }
 
+/// Half of the second that `Date` is rounded down to.
+const DATE_HALF_MS: u64 = 500;
+
 /// The value of a time that is not set.
 const NEVER: u64 = u64::MAX;
 
@@ -241,7 +245,12 @@ impl Monitor {
 
     /// Sets the wall clock, for the calendar month: it reads `unix` at `now`.
     pub fn set_wall_clock(&self, now: Instant, unix: UnixTime) {
+        let ended_at = self.month_ends_at.get().wrapping_add(self.unix_offset.get()) / 1_000_000;
         self.unix_offset.set(offset(now, unix));
+        if unix.as_millis() >= ended_at {
+            // No Post has come in the new month yet.
+            self.begin_month(now);
+        }
         self.month_ends_at.set(self.month_end_after(now));
     }
 
@@ -335,10 +344,14 @@ impl Monitor {
                 self.last_content_at.set(read_at.as_nanos());
                 let (earliest, latest) =
                     (connected.server_earliest.as_millis(), connected.server_latest.as_millis());
-                let server = earliest + latest.saturating_sub(earliest) / 2;
+                // A response may come long after its `Date`. Posts that are ahead correct an
+                // estimate that is too early, and nothing corrects one that is too late.
+                let server = earliest + (latest.saturating_sub(earliest) / 2).min(DATE_HALF_MS);
                 self.server_offset.set(offset(read_at, UnixTime::from_millis(server)));
                 let unix = read_at.as_nanos().wrapping_add(self.unix_offset.get()) / 1_000_000;
-                self.clock_offset_ms.set(server.wrapping_sub(unix));
+                // Within the bounds the local clock may be right.
+                let nearest = unix.clamp(earliest, latest.max(earliest));
+                self.clock_offset_ms.set(nearest.wrapping_sub(unix));
                 if let Some(gap) = connected.gap {
                     counters.gaps.add(1);
                     counters.gap_ms.add(gap.to.as_millis().saturating_sub(gap.from.as_millis()));
@@ -523,6 +536,18 @@ mod tests {
             assert_eq!(monitor.snapshot().month_posts, expected, "{millis}");
         }
         assert_eq!(monitor.snapshot().posts, 4);
+    }
+
+    #[test]
+    fn a_reconnect_in_a_new_month_starts_it() {
+        let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER - 1_000));
+        message(&monitor, post(DECEMBER).as_bytes(), at(1));
+        monitor.set_wall_clock(at(900), UnixTime::from_millis(DECEMBER - 100));
+        assert_eq!(monitor.snapshot().month_posts, 1);
+        monitor.set_wall_clock(at(1_002), UnixTime::from_millis(DECEMBER + 2));
+        assert_eq!(monitor.snapshot().month_posts, 0);
+        message(&monitor, post(DECEMBER).as_bytes(), at(1_003));
+        assert_eq!((monitor.snapshot().posts, monitor.snapshot().month_posts), (2, 1));
     }
 
     #[test]

@@ -24,6 +24,10 @@ const PAGE_MAX: usize = 100;
 /// The connections of a page without `max_results`.
 const PAGE_DEFAULT: usize = 10;
 
+/// The fields of a listed connection.
+const FIELDS: [&str; 6] =
+    ["id", "endpoint_name", "connected_at", "disconnected_at", "disconnect_reason", "client_ip"];
+
 /// A status and a body.
 type Answer = (u16, String);
 
@@ -128,7 +132,8 @@ impl Listed {
         }
     }
 
-    fn json(&self, name: &str, seed: u64) -> Value {
+    /// Returns the object with these fields.
+    fn json(&self, name: &str, seed: u64, wanted: &[String]) -> Value {
         let connection = self.connection();
         let mut fields = Map::new();
         fields.insert("id".to_owned(), json!(uuid(seed, connection.number)));
@@ -140,6 +145,7 @@ impl Listed {
             fields.insert("disconnect_reason".to_owned(), json!(reason));
         }
         fields.insert("client_ip".to_owned(), json!(connection.peer.to_string()));
+        fields.retain(|name, _| wanted.iter().any(|wanted| wanted == name));
         Value::Object(fields)
     }
 }
@@ -148,6 +154,8 @@ fn list(slots: &Slots, seed: u64, query: &str) -> Result<Answer, Answer> {
     const NAMES: [&str; 5] = ["status", "endpoints", "max_results", "pagination_token", "connection.fields"];
     let (mut active, mut inactive) = (true, false);
     let (mut names, mut most, mut from) = (None::<Vec<String>>, PAGE_DEFAULT, 0);
+    // X does not document which fields are listed without the parameter.
+    let mut fields: Vec<String> = FIELDS.map(str::to_owned).to_vec();
     for (name, value) in query::only(query, &NAMES).map_err(|body| (400, body))? {
         let wrong = |wanted: &str| (400, query::wrong_value(&name, &value, wanted));
         match &*name {
@@ -174,8 +182,12 @@ fn list(slots: &Slots, seed: u64, query: &str) -> Result<Answer, Answer> {
                 let offset = usize::from_str_radix(&value, 16).ok().filter(|_| value.len() == 16);
                 from = offset.ok_or_else(|| wrong("a token of this list"))?;
             }
-            // All fields are always listed.
-            _ => {}
+            _ => {
+                fields = value.split(',').map(str::to_owned).collect();
+                if !fields.iter().all(|field| FIELDS.contains(&field.as_str())) {
+                    return Err(wrong(&format!("one of [{}]", FIELDS.join(","))));
+                }
+            }
         }
     }
     let counted = if active { slots.counted() } else { Vec::new() };
@@ -185,7 +197,7 @@ fn list(slots: &Slots, seed: u64, query: &str) -> Result<Answer, Answer> {
         .filter_map(|listed| {
             let name = name_of(listed.connection())?;
             let is_wanted = names.as_ref().is_none_or(|names| names.iter().any(|wanted| wanted == name));
-            is_wanted.then(|| listed.json(name, seed))
+            is_wanted.then(|| listed.json(name, seed, &fields))
         })
         .collect();
     let end = listed.len().min(from.saturating_add(most));

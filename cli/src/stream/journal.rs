@@ -216,9 +216,16 @@ impl Journal {
                 self.counts.add_recovered(*posts);
                 info!("recovery: received {posts} missing Posts{}", self.range(recovery));
             }
-            RecoveryEvent::Lost { recovery, reason } => {
+            RecoveryEvent::Lost { recovery, posts, reason } => {
+                self.recovered += posts;
+                self.counts.add_recovered(*posts);
                 self.counts.add_lost(recovery.range);
-                warn!("recovery: Posts{} are lost: {}", self.range(recovery), with_options(reason));
+                let except = match posts {
+                    0 => String::new(),
+                    posts => format!(", except {posts} that were received"),
+                };
+                let (range, reason) = (self.range(recovery), with_options(reason));
+                warn!("recovery: Posts{range} are lost{except}: {reason}");
             }
             RecoveryEvent::Refused(refused) => {
                 log_head(&refused.head);

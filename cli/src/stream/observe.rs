@@ -31,6 +31,8 @@ pub(super) struct Observed {
     progress: Arc<Progress>,
     gaps: Arc<GapCounts>,
     alerts: Arc<AlertCounts>,
+    /// The connections carry different Posts.
+    is_partitioned: bool,
     /// Posts by rule, counted only for `--metrics`.
     pub(super) rules: Arc<RuleCounts>,
 }
@@ -84,6 +86,7 @@ pub(super) struct View {
     pub(super) lost_time: Duration,
     /// The code of each alert, how often it began, and 1 if it is active.
     pub(super) alerts: Vec<(&'static str, u64, u64)>,
+    pub(super) is_partitioned: bool,
     /// The time on the stream's clock, and the offset that makes it a Unix time.
     now: Instant,
     unix: UnixTime,
@@ -97,9 +100,19 @@ impl Observed {
         queue: QueueMonitor<Item>,
         progress: Arc<Progress>,
         gaps: Arc<GapCounts>,
+        is_partitioned: bool,
     ) -> Self {
         let clock = (now, std::time::Instant::now(), SystemTime::now());
-        Self { connections, clock, queue, progress, gaps, alerts: Arc::default(), rules: Arc::default() }
+        Self {
+            connections,
+            clock,
+            queue,
+            progress,
+            gaps,
+            alerts: Arc::default(),
+            is_partitioned,
+            rules: Arc::default(),
+        }
     }
 
     /// Returns the current values.
@@ -119,6 +132,7 @@ impl Observed {
             lost_ranges: count(&self.gaps.lost),
             lost_time: time(&self.gaps.lost_ms),
             alerts: self.alerts.all().collect(),
+            is_partitioned: self.is_partitioned,
             now: now.saturating_add(since),
             unix: UnixTime::from(system).saturating_add(since),
         }

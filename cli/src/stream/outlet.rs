@@ -66,8 +66,15 @@ impl Outlet {
         self.stream.shutdown();
     }
 
+    /// Returns true if the writer has taken the last position: a writer that is blocked for hours
+    /// must not find thousands.
+    pub(super) fn takes_position(&self) -> bool {
+        !self.progress.lock().has_position
+    }
+
     /// Sends the position of the stream after all Posts that were sent.
     pub(super) fn position(&mut self, position: Position) {
+        self.progress.lock().has_position = true;
         let mut cx = Context::from_waker(Waker::noop());
         // A position is never dropped and needs no room. Without a writer it does not matter.
         let _ = self.sender.poll_send(&mut cx, Cost::Event, || Item::Position(position));

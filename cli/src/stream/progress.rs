@@ -82,6 +82,8 @@ pub(super) struct Status {
     pub(super) output: Wait,
     /// Waits of the reading thread for room in the queue.
     pub(super) room: Wait,
+    /// A position waits for the writer.
+    pub(super) has_position: bool,
     /// The times from receipt of a Post until the system has accepted it.
     pub(super) waits: Spread,
 }
@@ -89,7 +91,8 @@ pub(super) struct Status {
 impl Progress {
     pub(super) fn new() -> Self {
         let (output, room) = (Wait::default(), Wait::default());
-        Self(Mutex::new(Status { written: Tally::default(), output, room, waits: Spread::new() }))
+        let (written, waits) = (Tally::default(), Spread::new());
+        Self(Mutex::new(Status { written, output, room, has_position: false, waits }))
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Status> {

@@ -166,6 +166,7 @@ impl Pump {
     /// Sends the position to the writer, once a second. All events before it were handled.
     fn keep_position(&mut self, source: &impl Source, now: Instant) {
         if self.position_at.is_some_and(|at| now >= at)
+            && self.outlet.takes_position()
             && let Some(position) = source.position()
         {
             self.outlet.position(position);
@@ -175,7 +176,7 @@ impl Pump {
 
     async fn recovery(&mut self, event: &RecoveryEvent<'_>, now: Instant) {
         match event {
-            // Its age says nothing about the stream.
+            // Its age says nothing about the stream. Problems are logged with the first connection.
             RecoveryEvent::Message(message) => self.message(0, message, now).await,
             RecoveryEvent::Skipped { bytes } => self.journal.skipped(0, *bytes),
             event => self.journal.recovery(event),

@@ -18,11 +18,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use powerstream_client::merged::Position;
 use powerstream_client::recovery::Recovery;
-use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::checkpoint::{Checkpoint, CheckpointError};
 use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::stream::PostId;
 use powerstream_core::time::TimeRange;
@@ -34,6 +34,10 @@ use crate::system::explained;
 /// The ids in the ring, 8 MiB. Posts that were written since the covered time must fit, which is
 /// the start of the gap during a backfill of five minutes.
 const IDS: usize = 1 << 20;
+
+/// Of a damaged checkpoint, everything is taken as written that is this much older than the newest
+/// id: more than Posts are out of order.
+const DAMAGED_MARGIN: Duration = Duration::from_secs(60);
 
 /// The bytes of an id.
 const ID: usize = 8;
@@ -82,13 +86,22 @@ impl State {
             }
             Err(TryLockError::Error(error)) => return Err(fail("cannot lock", &error)),
         }
-        let position = match std::fs::read(path) {
+        let stored = match std::fs::read(path) {
             Ok(bytes) => read(path, &bytes, stream)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Stored::Nothing,
             Err(error) => return Err(fail("cannot read", &error)),
         };
-        let (ids, known) = open_ids(&beside(path, "ids"), position.is_some())
+        let (ids, known) = open_ids(&beside(path, "ids"), !matches!(stored, Stored::Nothing))
             .map_err(|error| fail("cannot keep the ids beside", &error))?;
+        let position = match stored {
+            Stored::Nothing => None,
+            Stored::Position(position) => Some(position),
+            // Every Post that is much older was written or reported: the ids are stored in order.
+            Stored::Damaged => known
+                .last()
+                .and_then(|id| id.created_at())
+                .map(|newest| Position::new(newest.saturating_sub(DAMAGED_MARGIN))),
+        };
         let state = Self {
             path: path.to_owned(),
             ids,
@@ -164,29 +177,40 @@ fn few(missing: &[Recovery]) -> Vec<(ReplicaGroup, TimeRange)> {
     few
 }
 
-/// Reads a checkpoint. One that is damaged is reported and ignored; one of another stream is an
-/// error, because it would be overwritten.
-fn read(path: &Path, bytes: &[u8], stream: u64) -> Result<Option<Position>, Failure> {
+/// What a state file holds.
+enum Stored {
+    Nothing,
+    Damaged,
+    Position(Position),
+}
+
+/// Reads a checkpoint. One that is damaged is reported. Any other file is an error, because it
+/// would be overwritten.
+fn read(path: &Path, bytes: &[u8], stream: u64) -> Result<Stored, Failure> {
     let name = file::name(path);
+    let other = |what: &str| {
+        Failure::new(Exit::Usage, format!("--state: {name} {what}. It is left as it was; name another file"))
+    };
     let checkpoint = match Checkpoint::decode(bytes) {
         Ok(checkpoint) => checkpoint,
+        Err(CheckpointError::NotACheckpoint) if !bytes.is_empty() => {
+            return Err(other("is not a state of this tool"));
+        }
+        Err(error @ CheckpointError::Version(_)) => return Err(other(&format!("cannot be read: {error}"))),
         Err(error) => {
             complain(&format!(
-                "warning: --state: {name} is ignored: {error}. Posts since the last run may be missing"
+                "warning: --state: {name} is ignored: {error}. The newest of the ids beside it is used"
             ));
-            return Ok(None);
+            return Ok(Stored::Damaged);
         }
     };
     if checkpoint.stream() != stream {
-        let text = format!(
-            "--state: {name} belongs to another stream: another server, endpoint or option. Name another file"
-        );
-        return Err(Failure::new(Exit::Usage, text));
+        return Err(other("belongs to another stream: another server, endpoint or option"));
     }
     let mut position = Position::new(checkpoint.covered_until());
     let missing = checkpoint.missing();
     position.missing = missing.map(|(group, range)| Recovery::new(group, range)).collect();
-    Ok(Some(position))
+    Ok(Stored::Position(position))
 }
 
 /// Opens the ring of ids, at its full length, and returns its ids, the oldest first.
@@ -286,12 +310,29 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_checkpoint_is_ignored() {
+    fn a_damaged_checkpoint_is_replaced_by_what_the_ids_show() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
-        for bytes in [&b""[..], b"PSCP", b"no checkpoint"] {
+        let newest = PostId::new(1_724_648_402_173_460_480);
+        for bytes in [&b""[..], b"PSCP", b"PSCP\x01 cut"] {
             std::fs::write(&path, bytes).unwrap();
             assert!(State::open(&path, 7).unwrap().1.is_none());
+            State::open(&path, 7).unwrap().0.written(&[newest]);
+            let resume = State::open(&path, 7).unwrap().1.unwrap();
+            let covered = newest.created_at().unwrap().saturating_sub(DAMAGED_MARGIN);
+            assert_eq!((resume.position.covered_until, resume.ids), (covered, vec![newest]));
+            std::fs::remove_file(beside(&path, "ids")).unwrap();
+        }
+    }
+
+    #[test]
+    fn other_files_are_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        for bytes in [&b"no checkpoint"[..], b"PSCP\x02 a later version"] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(State::open(&path, 7).is_err());
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
     }
 

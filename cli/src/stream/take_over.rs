@@ -1,9 +1,9 @@
 //! `--take-over`: ends connections of this process that are lost, and that the service still counts.
 //!
-//! The connections API names neither the process nor the partition of a connection. This process
-//! knows when its own connections were accepted, by the server's clock. A listed connection is taken
-//! for a lost one if it was accepted at the same time, within [`CLOCK_MARGIN`], and no other listed
-//! one was. So a connection of another process is not ended by mistake.
+//! The connections API names neither the process nor the partition of a connection. So each
+//! connection is looked up when it was just accepted: its entry is the only new one that was accepted
+//! at that time, within [`CLOCK_MARGIN`]. If there are several, as when processes connect together,
+//! the connection is not recognized, and is not ended later.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use powerstream_client::config::Config;
 use powerstream_client::connection_api::CountedConnection;
 use powerstream_core::time::{TimeRange, UnixTime};
 use powerstream_tls::TlsConfig;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::exit::{Failure, spawn};
 use crate::text::with_options;
@@ -22,135 +22,144 @@ use crate::text::with_options;
 /// seconds, and servers' clocks differ.
 const CLOCK_MARGIN: Duration = Duration::from_secs(2);
 
-/// Lost connections that are remembered, of each connection.
-const LOST_MAX: usize = 8;
-
-/// Follows this process's connections, and asks a thread to end lost ones.
+/// Reports this process's connections to a thread.
 #[derive(Debug)]
-pub(super) struct TakeOver {
-    connections: Vec<Accepted>,
-    requests: Sender<Request>,
-}
+pub(super) struct TakeOver(Sender<Event>);
 
-/// When the server accepted a connection, between two times.
-#[derive(Debug, Default)]
-struct Accepted {
-    open: Option<TimeRange>,
-    lost: Vec<TimeRange>,
-}
-
-/// The connections of this process at a refusal.
-struct Request {
-    /// The connection that was refused.
-    connection: usize,
-    open: Vec<TimeRange>,
-    lost: Vec<TimeRange>,
+/// What happened to the connection of this index.
+#[derive(Debug)]
+enum Event {
+    /// The server accepted it between two times.
+    Connected(usize, TimeRange),
+    Disconnected(usize),
+    /// The server refused it, because too many are open.
+    Refused(usize),
 }
 
 impl TakeOver {
     /// Starts the thread that sends the requests.
     pub(super) fn start(configs: Vec<Config>, tls: Option<TlsConfig>) -> Result<Self, Failure> {
-        let connections = configs.iter().map(|_| Accepted::default()).collect();
-        let (requests, receiver) = mpsc::channel();
-        spawn("take-over", move || run(&configs, tls.as_ref(), &receiver))?;
-        Ok(Self { connections, requests })
+        let (sender, events) = mpsc::channel();
+        spawn("take-over", move || run(&configs, tls.as_ref(), &events))?;
+        Ok(Self(sender))
     }
 
-    pub(super) fn connected(&mut self, connection: usize, accepted: TimeRange) {
-        self.connections[connection].open = Some(accepted);
+    pub(super) fn connected(&self, connection: usize, accepted: TimeRange) {
+        self.send(Event::Connected(connection, accepted));
     }
 
-    pub(super) fn disconnected(&mut self, connection: usize) {
-        let Accepted { open, lost } = &mut self.connections[connection];
-        if let Some(accepted) = open.take() {
-            if lost.len() == LOST_MAX {
-                lost.remove(0);
-            }
-            lost.push(accepted);
-        }
+    pub(super) fn disconnected(&self, connection: usize) {
+        self.send(Event::Disconnected(connection));
     }
 
-    /// The server refused a connection because too many are open.
     pub(super) fn refused(&self, connection: usize) {
-        let open = self.connections.iter().filter_map(|accepted| accepted.open).collect();
-        let lost = self.connections.iter().flat_map(|accepted| accepted.lost.iter().copied()).collect();
+        self.send(Event::Refused(connection));
+    }
+
+    fn send(&self, event: Event) {
         // The thread ends only with this process.
-        let _ = self.requests.send(Request { connection, open, lost });
+        let _ = self.0.send(event);
     }
 }
 
-fn run(configs: &[Config], tls: Option<&TlsConfig>, requests: &Receiver<Request>) {
-    for request in requests {
-        if let Err(text) = take_over(&configs[request.connection], tls, &request) {
+fn run(configs: &[Config], tls: Option<&TlsConfig>, events: &Receiver<Event>) {
+    let mut known = Known::new(configs.len());
+    for event in events {
+        let result = match event {
+            Event::Connected(connection, accepted) => {
+                listed(&configs[connection], tls).map(|listed| known.connected(connection, accepted, &listed))
+            }
+            Event::Disconnected(connection) => {
+                known.disconnected(connection);
+                Ok(())
+            }
+            Event::Refused(connection) => take_over(&configs[connection], tls, &mut known),
+        };
+        if let Err(text) = result {
             warn!("--take-over: {text}");
         }
     }
 }
 
-/// Ends the lost connections, and logs how many.
-fn take_over(config: &Config, tls: Option<&TlsConfig>, request: &Request) -> Result<(), String> {
-    if request.lost.is_empty() {
-        info!("--take-over: this process has lost no connection: the counted ones are of others");
-        return Ok(());
-    }
+fn client(config: &Config, tls: Option<&TlsConfig>) -> Client {
     let client = Client::new(config.clone());
-    let client = match tls {
+    match tls {
         Some(tls) => client.with_tls(tls.clone()),
         None => client,
-    };
-    let mut connections = client.connections().map_err(|error| with_options(&error))?;
-    let listed = connections.list().map_err(|error| with_options(&error))?;
-    let found = lost_of(&listed, request);
-    if found.ids.is_empty() {
-        let (count, similar) = (listed.len(), found.ambiguous);
+    }
+}
+
+fn listed(config: &Config, tls: Option<&TlsConfig>) -> Result<Vec<CountedConnection>, String> {
+    let mut connections = client(config, tls).connections().map_err(|error| with_options(&error))?;
+    connections.list().map_err(|error| with_options(&error))
+}
+
+/// Ends the lost connections that are still listed, and logs how many.
+fn take_over(config: &Config, tls: Option<&TlsConfig>, known: &mut Known) -> Result<(), String> {
+    if known.lost.is_empty() {
+        info!("--take-over: this process knows of no lost connection of its own");
+        return Ok(());
+    }
+    let listed = listed(config, tls)?;
+    let ids = known.still_counted(&listed);
+    if ids.is_empty() {
         info!(
-            "--take-over: the server counts {count} connections; {}",
-            match similar {
-                0 => String::from("none of them is a lost one of this process"),
-                similar => format!("{similar} may be lost ones of this process, or of another one"),
-            }
+            "--take-over: the server counts {} connections, and none that this process has lost",
+            listed.len()
         );
         return Ok(());
     }
-    let closed = connections.close(&found.ids).map_err(|error| with_options(&error))?;
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut connections = client(config, tls).connections().map_err(|error| with_options(&error))?;
+    let closed = connections.close(&ids).map_err(|error| with_options(&error))?;
     info!("--take-over: lost connections that the server still counted: {} ended", closed.len());
     Ok(())
 }
 
-/// Listed connections.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Found<'a> {
-    /// Those that this process has lost.
-    ids: Vec<&'a str>,
-    /// The number of those that may be lost ones of this process, or connections of another one.
-    ambiguous: usize,
+/// The ids of this process's connections.
+#[derive(Debug, Default)]
+struct Known {
+    open: Vec<Option<String>>,
+    lost: Vec<String>,
 }
 
-/// Returns the lost connections in a list.
-fn lost_of<'a>(listed: &'a [CountedConnection], request: &Request) -> Found<'a> {
-    let of = |range: TimeRange| listed.iter().filter(move |connection| is_within(connection, range));
-    let mut found = Found::default();
-    for range in &request.lost {
-        let mut similar = of(*range);
-        let Some(first) = similar.next() else { continue };
-        let is_open = request.open.iter().any(|open| is_within(first, *open));
-        if similar.next().is_some() || is_open {
-            found.ambiguous += of(*range).count();
-        } else if !found.ids.contains(&first.id.as_str()) {
-            found.ids.push(&first.id);
-        }
+impl Known {
+    fn new(connections: usize) -> Self {
+        Self { open: vec![None; connections], lost: Vec::new() }
     }
-    found
-}
 
-fn is_within(connection: &CountedConnection, range: TimeRange) -> bool {
-    let (from, to) = (range.from.saturating_sub(CLOCK_MARGIN), range.to.saturating_add(CLOCK_MARGIN));
-    connection.connected_at.is_some_and(|at: UnixTime| (from..=to).contains(&at))
+    /// Looks up a connection that was accepted just now.
+    fn connected(&mut self, connection: usize, accepted: TimeRange, listed: &[CountedConnection]) {
+        let (from, to) =
+            (accepted.from.saturating_sub(CLOCK_MARGIN), accepted.to.saturating_add(CLOCK_MARGIN));
+        let is_own = |id: &String| self.lost.contains(id) || self.open.iter().flatten().any(|own| own == id);
+        let mut new = listed.iter().filter(|listed| {
+            listed.connected_at.is_some_and(|at: UnixTime| (from..=to).contains(&at)) && !is_own(&listed.id)
+        });
+        let id = match (new.next(), new.next()) {
+            (Some(only), None) => Some(only.id.clone()),
+            _ => {
+                debug!("--take-over: the entry of a connection cannot be distinguished from others");
+                None
+            }
+        };
+        self.open[connection] = id;
+    }
+
+    fn disconnected(&mut self, connection: usize) {
+        self.lost.extend(self.open[connection].take());
+    }
+
+    /// Returns the lost connections that are listed, and forgets the others.
+    fn still_counted(&mut self, listed: &[CountedConnection]) -> Vec<String> {
+        self.lost.retain(|id| listed.iter().any(|listed| listed.id == *id));
+        self.lost.clone()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use powerstream_client::connection_api::listed;
+    use powerstream_client::connection_api;
     use powerstream_client::rule_api::Reply;
 
     use super::*;
@@ -159,38 +168,43 @@ mod tests {
         TimeRange { from: UnixTime::from_seconds(from), to: UnixTime::from_seconds(to) }
     }
 
-    fn connections(seconds: &[u64]) -> Vec<CountedConnection> {
-        let entry = |second: &u64| {
-            format!(r#"{{"id":"at-{second}","connected_at":"1970-01-01T00:00:{second:02}.000Z"}}"#)
+    /// Returns connections with these ids, accepted at these seconds.
+    fn listed(connections: &[(&str, u64)]) -> Vec<CountedConnection> {
+        let entry = |(id, second): &(&str, u64)| {
+            format!(r#"{{"id":"{id}","connected_at":"1970-01-01T00:00:{second:02}.000Z"}}"#)
         };
-        let entries: Vec<_> = seconds.iter().map(entry).collect();
+        let entries: Vec<_> = connections.iter().map(entry).collect();
         let body = format!(r#"{{"data":[{}],"meta":{{}}}}"#, entries.join(","));
-        listed(&Reply::new(200, body.as_bytes())).unwrap().connections
+        connection_api::listed(&Reply::new(200, body.as_bytes())).unwrap().connections
     }
 
     #[test]
-    fn only_a_connection_that_can_be_no_other_is_taken_for_a_lost_one() {
-        /// Listed connections, lost and open ones; which are found, and how many may be.
-        type Case<'a> = (&'a [u64], &'a [TimeRange], &'a [TimeRange], &'a [&'a str], usize);
-        let cases: &[Case<'_>] = &[
-            // Accepted between 10 s and 11 s.
-            (&[10, 30], &[range(10, 11)], &[], &["at-10"], 0),
-            (&[13, 30], &[range(10, 11)], &[], &["at-13"], 0),
-            (&[14, 30], &[range(10, 11)], &[], &[], 0),
+    fn a_connection_is_known_only_if_its_entry_was_the_only_new_one() {
+        for (entries, id) in [
+            (&[("a", 10)][..], Some("a")),
+            (&[("a", 13), ("old", 7)], Some("a")),
+            (&[("a", 14)], None),
             // Another process connected at the same time.
-            (&[10, 11], &[range(10, 11)], &[], &[], 2),
-            // An open connection of this process was accepted at the same time.
-            (&[10], &[range(10, 11)], &[range(12, 12)], &[], 1),
-            (&[10, 20], &[range(10, 11), range(20, 21)], &[range(30, 31)], &["at-10", "at-20"], 0),
-            // Two lost ones of this process cannot be distinguished, and need not be.
-            (&[10], &[range(10, 11), range(10, 11)], &[], &["at-10"], 0),
-            (&[], &[range(10, 11)], &[], &[], 0),
-        ];
-        for (seconds, lost, open, ids, ambiguous) in cases {
-            let listed = connections(seconds);
-            let request = Request { connection: 0, open: open.to_vec(), lost: lost.to_vec() };
-            let want = Found { ids: ids.to_vec(), ambiguous: *ambiguous };
-            assert_eq!(lost_of(&listed, &request), want, "{seconds:?} {lost:?}");
+            (&[("a", 10), ("b", 11)], None),
+            (&[], None),
+        ] {
+            let mut known = Known::new(1);
+            known.connected(0, range(10, 11), &listed(entries));
+            assert_eq!(known.open[0].as_deref(), id, "{entries:?}");
         }
+    }
+
+    #[test]
+    fn only_known_connections_that_are_lost_and_listed_are_ended() {
+        let mut known = Known::new(2);
+        known.connected(0, range(10, 11), &listed(&[("a", 10)]));
+        // The second connection of this process, at the same time.
+        known.connected(1, range(10, 11), &listed(&[("a", 10), ("b", 11)]));
+        known.disconnected(0);
+        assert_eq!(known.still_counted(&listed(&[("a", 10), ("b", 11), ("c", 10)])), ["a"]);
+        // The server has noticed: a connection of another process took the place.
+        assert!(known.still_counted(&listed(&[("b", 11), ("c", 10)])).is_empty());
+        known.disconnected(1);
+        assert_eq!(known.still_counted(&listed(&[("b", 11), ("c", 10)])), ["b"]);
     }
 }

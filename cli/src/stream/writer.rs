@@ -70,6 +70,7 @@ impl<W: Write> Writer<W> {
                 Some(Delivery::Event(Item::Post(post))) => self.take(post),
                 Some(Delivery::Event(Item::Position(position))) => {
                     self.flush()?;
+                    self.progress.lock().has_position = false;
                     if let Some(state) = &mut self.state {
                         state.save(&position);
                     }

@@ -253,7 +253,7 @@ fn a_wrong_clock_raises_exactly_its_alert() {
     let mut command = tool("stream --simulate --alert-period 1s --scenario");
     let mut running = Running::start(command.arg(&scenario));
     let line = running.wait_for_log("alert: ");
-    assert!(line.contains("wrong clock: this machine's clock and the server's differ by 3600"), "{line}");
+    assert!(line.contains("wrong clock: this machine's clock and the server's differ by 3599"), "{line}");
     // Four more periods.
     std::thread::sleep(Duration::from_secs(4));
     running.signal("INT");

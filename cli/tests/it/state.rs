@@ -249,11 +249,35 @@ fn a_second_process_on_one_state_file_and_another_stream_are_refused() {
 fn a_damaged_state_is_reported_and_replaced() {
     let (directory, simulator) = (directory(), simulator(1.0));
     let state = directory.path().join("state");
-    std::fs::write(&state, "no checkpoint").unwrap();
     let mut outputs = Outputs::default();
     start(&simulator, directory.path()).read(&mut outputs, at_rest);
-    assert!(outputs.logs.contains("is ignored: this is not a checkpoint"), "{}", outputs.logs);
-    assert!(std::fs::read(&state).unwrap().starts_with(b"PSCP"));
+    let mut bytes = std::fs::read(&state).unwrap();
+    bytes[10] ^= 1;
+    std::fs::write(&state, &bytes).unwrap();
+    simulator.advance(Duration::from_secs(600));
+    // The ids beside it show since when Posts are missing.
+    start(&simulator, directory.path()).read(&mut outputs, at_rest);
+    assert!(outputs.logs.contains("is ignored: the checkpoint is truncated or modified"), "{}", outputs.logs);
+    assert!(outputs.logs.contains("recovery: received"), "{}", outputs.logs);
+    check(&simulator, directory.path(), &outputs);
+    assert!(outputs.lost.is_empty(), "{}", outputs.logs);
+}
+
+#[test]
+fn a_file_that_is_no_state_or_of_another_version_is_left_alone() {
+    let (directory, simulator) = (directory(), simulator(1.0));
+    let state = directory.path().join("state");
+    let arguments = format!("stream --state {} --base-url {}", state.display(), simulator.base_url());
+    for (bytes, text) in [
+        (&b"{\"id\":20}\n"[..], "is not a state of this tool"),
+        (b"PSCP\x02 of a later version", "the checkpoint has version 2"),
+    ] {
+        std::fs::write(&state, bytes).unwrap();
+        let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+        let stderr = crate::tool::text(&output.stderr);
+        assert!(stderr.contains(text) && output.status.code() == Some(2), "{stderr}");
+        assert_eq!(std::fs::read(&state).unwrap(), bytes);
+    }
 }
 
 /// As on a full disk, the checkpoint cannot be replaced. The stream goes on, and the ids are kept.

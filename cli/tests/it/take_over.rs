@@ -63,7 +63,7 @@ fn a_connection_of_another_process_is_not_ended() {
     let arguments = format!("stream --base-url {base_url} --endpoint sample --take-over --duration 1s");
     let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("this process has lost no connection"), "{stderr}");
+    assert!(stderr.contains("this process knows of no lost connection of its own"), "{stderr}");
     assert!(other.try_wait().unwrap().is_none(), "the other process lost its stream");
     other.kill().unwrap();
     other.wait().unwrap();

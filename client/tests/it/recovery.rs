@@ -4,12 +4,12 @@
 use std::rc::Rc;
 
 use powerstream_client::merged::Position;
-use powerstream_client::recovery::RecoveryConnection;
+use powerstream_client::recovery::{Recovery, RecoveryConnection};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::http::Origin;
 use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::session::{Session, SessionConfig};
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::support::{Attempt, Stream, UNIX_BASE, Wire, World, line, merged, post, run, stream};
 
@@ -53,10 +53,11 @@ fn a_range_is_complete_when_the_server_has_ended_it() {
     assert_eq!(
         recovery_events(&events),
         [
-            "0 recovery started -3600000 to 2",
-            "10 recovery post 1",
-            "20 recovery post 2",
-            "40 recovery completed -3600000 to 2, 2 Posts"
+            // The range ends 2 ms after the start, and a request has whole seconds.
+            "1000 recovery started -3600000 to 2",
+            "1000 recovery post 1",
+            "1000 recovery post 2",
+            "1000 recovery completed -3600000 to 2, 2 Posts"
         ]
     );
 }
@@ -74,18 +75,46 @@ fn a_range_is_not_complete_after_an_announced_disconnect() {
 }
 
 #[test]
-fn a_range_is_complete_after_two_keep_alives_in_a_row_and_not_after_two_apart() {
+fn keep_alives_never_complete_a_range() {
     let world = Rc::default();
     let keep_alive = *b"2\r\n\r\n\r\n";
-    let request = stream([(10, post(1))])
-        .bytes(1_000, keep_alive)
-        .bytes(2_000, line(&post(1)))
-        .bytes(3_000, keep_alive)
-        .bytes(4_000, line(&post(2)))
-        .bytes(5_000, keep_alive)
-        .bytes(6_000, keep_alive);
-    let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 20_000);
-    assert_eq!(recovery_events(&events).last().unwrap(), &"6000 recovery completed -3600000 to 2, 2 Posts");
+    let request = (2..12).fold(stream([(10, post(1))]), |request, at| request.bytes(at * 1_000, keep_alive));
+    let request = request.bytes(20_000, line(&post(2))).bytes(21_000, END);
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 30_000);
+    let last = *recovery_events(&events).last().unwrap();
+    assert!(last.contains("completed -3600000 to 2, 2 Posts"), "{events:?}");
+
+    let world = Rc::default();
+    let request = (1..40).fold(stream([(10, post(1))]), |request, at| request.bytes(at * 10_000, keep_alive));
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 300_000);
+    let last = *recovery_events(&events).last().unwrap();
+    assert!(last.contains("lost -3600000 to 2: the server stopped sending Posts"), "{last}");
+}
+
+#[test]
+fn a_retry_delivers_posts_of_any_age() {
+    let world = Rc::default();
+    // The newest Post comes first, then the connection breaks.
+    let first = stream([(10, post(900))]).bytes(20, *b"zz\r\n");
+    let second = stream([(10, post(3)), (20, post(900))]).bytes(30, END);
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![first, second]), &world, 60_000);
+    let events = recovery_events(&events);
+    assert!(events.iter().any(|event| event.ends_with("recovery post 3")), "{events:?}");
+    assert_eq!(events.iter().filter(|event| event.ends_with("recovery post 900")).count(), 1, "{events:?}");
+    assert!(events.last().unwrap().contains("completed -3600000 to 2, 2 Posts"), "{events:?}");
+}
+
+#[test]
+fn without_recovery_the_missing_ranges_stay_in_the_position() {
+    let world: Rc<World> = Rc::default();
+    let mut stream = merged(&world, [(0, vec![quiet()])]);
+    let mut position = Position::new(UnixTime::from_millis(UNIX_BASE - 10));
+    let at = |before| UnixTime::from_millis(UNIX_BASE - before);
+    let range = TimeRange { from: at(HOUR), to: at(HOUR / 2) };
+    position.missing.push(Recovery::new(ReplicaGroup::new(0), range));
+    stream.resume_from(&position, []);
+    run(&mut stream, &world, 30_000);
+    assert_eq!(stream.position().unwrap().missing, position.missing);
 }
 
 #[test]
@@ -95,7 +124,7 @@ fn what_is_older_than_a_day_is_lost_in_one_piece_and_the_rest_is_requested_two_h
     let events = run(&mut resumed(&world, quiet(), 26 * HOUR, requests), &world, 60_000);
     let events = recovery_events(&events);
     let lost: Vec<_> = events.iter().filter(|event| event.contains("lost")).collect();
-    assert_eq!(lost, [&"0 recovery lost -93600000 to -86339998: the service keeps Posts for 24 h only"]);
+    assert_eq!(lost, [&"0 recovery lost -93600000 to -86340000: the service keeps Posts for 24 h only"]);
     let started = events.iter().filter(|event| event.contains("started")).count();
     let completed = events.iter().filter(|event| event.contains("completed")).count();
     assert_eq!((started, completed), (12, 12), "{events:?}");

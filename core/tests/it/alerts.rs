@@ -1,6 +1,8 @@
 //! Alerts on a day of bytes: a session decodes them, a monitor counts, and the alerts judge samples
 //! of the counters.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fmt::Write;
 use std::time::Duration;
 

@@ -230,6 +230,8 @@ pub(super) fn parse(endpoint: &Endpoint, query: &str, now_unix_ms: u64) -> Resul
             let (to, end_value) = to.unwrap_or((now_unix_ms, String::new()));
             if to <= from {
                 problems.value(end, &end_value, &format!("later than `{start}`"));
+            } else if to > now_unix_ms {
+                problems.value(end, &end_value, "a time in the past");
             }
             params.past = Past::Window(from, to);
         }

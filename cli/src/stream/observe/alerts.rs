@@ -90,9 +90,10 @@ pub(in crate::stream) fn run(
 fn sample(view: &View) -> Sample {
     let mut sample = Sample::default();
     sample.posts = view.sum(|one| one.posts).saturating_sub(view.sum(|one| one.duplicates));
-    // Redundant connections carry the same Posts, which X counts once.
     let months = view.connections.iter().map(|(_, one)| one.month_posts);
-    sample.month_posts = months.max().unwrap_or_default();
+    // Redundant connections carry the same Posts, which X counts once.
+    let months = if view.is_partitioned { months.sum() } else { months.max().unwrap_or_default() };
+    sample.month_posts = months + view.recovered_posts;
     sample.streams = view.sum(|one| one.streams);
     sample.is_streaming = view.streaming() == view.connections.len();
     sample.lag = view.lag();
@@ -106,8 +107,9 @@ fn describe(alert: &Alert, period: Duration) -> String {
         Alert::VolumeDrop { posts, expected } => {
             format!("volume drop: {posts} Posts in {period:?}, {expected} are expected")
         }
-        Alert::VolumeSurge { posts, expected, .. } => {
-            format!("volume surge: {posts} Posts in {period:?}, {expected} are expected")
+        Alert::VolumeSurge { posts, expected, rules_changed } => {
+            let why = if *rules_changed { "; the rules were changed before" } else { "" };
+            format!("volume surge: {posts} Posts in {period:?}, {expected} are expected{why}")
         }
         Alert::FallingBehind { lag } => {
             format!("falling behind: half of the Posts are more than {lag:.1?} old, and it gets worse")
@@ -128,7 +130,9 @@ fn json(change: &Change) -> String {
     let mut line = match change {
         Change::Begun(alert) => match alert {
             Alert::VolumeDrop { posts, expected } => json!({ "posts": posts, "expected": expected }),
-            Alert::VolumeSurge { posts, expected, .. } => json!({ "posts": posts, "expected": expected }),
+            Alert::VolumeSurge { posts, expected, rules_changed } => {
+                json!({ "posts": posts, "expected": expected, "rules_changed": rules_changed })
+            }
             Alert::FallingBehind { lag } => json!({ "lag_ms": lag.as_millis() as u64 }),
             Alert::MonthlyCap { posts, cap } => json!({ "posts": posts, "cap": cap }),
             Alert::WrongClock { offset } => json!({ "offset_ms": offset.as_millis() as u64 }),
@@ -157,6 +161,9 @@ fn start(command: &str, line: &str) -> std::io::Result<()> {
     shell.args(["/C", command]);
     // Standard output belongs to the Posts. The token is not for other programs.
     shell.stdin(Stdio::piped()).stdout(Stdio::null()).env_remove("X_BEARER_TOKEN");
+    // A group of its own, so that what the shell starts can be ended too.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut shell, 0);
     let mut child = shell.spawn()?;
     let line = line.to_owned();
     std::thread::Builder::new().name(String::from("on-alert")).spawn(move || {
@@ -169,6 +176,16 @@ fn start(command: &str, line: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Ends a command and all that it has started.
+fn kill(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // It fails only if the group has ended.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+}
+
 /// Waits for the end of a command, and ends one that takes too long.
 fn finish(child: &mut Child) {
     let started = Instant::now();
@@ -177,7 +194,7 @@ fn finish(child: &mut Child) {
             Ok(None) if started.elapsed() < COMMAND_MAX => std::thread::sleep(Duration::from_millis(100)),
             Ok(None) => {
                 warn!("--on-alert: the command was ended after {COMMAND_MAX:?}");
-                let _ = child.kill();
+                kill(child);
                 let _ = child.wait();
                 return;
             }

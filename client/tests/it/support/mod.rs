@@ -396,7 +396,7 @@ pub fn tell(world: &World, names: &[String], event: &MergedEvent<'_>) -> String 
                 RecoveryEvent::Completed { recovery, posts } => {
                     format!("completed {}, {posts} Posts", range(recovery))
                 }
-                RecoveryEvent::Lost { recovery, reason } => format!("lost {}: {reason}", range(recovery)),
+                RecoveryEvent::Lost { recovery, reason, .. } => format!("lost {}: {reason}", range(recovery)),
                 other => format!("{other:?}"),
             };
             format!("recovery {what}")
