@@ -12,6 +12,10 @@
 //! | `POST /simulator/kill?datacenter=NAME` | stops a datacenter |
 //! | `POST /simulator/restart?datacenter=NAME` | restarts a datacenter |
 //! | `POST /simulator/advance?ms=N` | advances a virtual clock |
+//!
+//! A web page that is open on the same machine must not control or read the simulator. So requests
+//! with the `Origin` of another page are refused with 403. On loopback, so are requests with another
+//! `Host` than `localhost` or a loopback address. No response has CORS fields.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +51,11 @@ pub(crate) fn answer(exchange: &mut Exchange<'_>, path: &str, request: &Request,
             .unwrap_or_default()
     };
     let shared = exchange.shared;
+    let on_loopback = shared.datacenters[exchange.datacenter].listen.ip().is_loopback();
+    if request.may_be_cross_origin(on_loopback) {
+        let text = "the request may come from a web page; send no `Origin`, and `localhost` or the address as `Host`";
+        return exchange.refuse(403, "", &line(&error(text)), End::Refused);
+    }
     let (status, text) = match (request.method(), path) {
         ("GET", "") => (200, HELP.to_owned()),
         ("GET", "counters") => (200, line(&counters(shared))),

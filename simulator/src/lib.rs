@@ -127,6 +127,8 @@ mod exchange;
 mod extra_posts;
 mod fault_scope;
 mod feed;
+#[doc(hidden)]
+pub mod fuzzing;
 mod generator;
 mod ground_truth;
 mod inject;

@@ -1,5 +1,6 @@
 //! Reading of a request from a socket: its head and its body.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -84,24 +85,35 @@ fn receive_body(
     }
     let mut body = Vec::new();
     loop {
-        match request.content {
-            Content::Length(len) if len > BODY_BYTES_MAX => return Ok(Err(413)),
-            Content::Length(len) if bytes.len() >= len => {
-                bytes.truncate(len);
-                return Ok(Ok(bytes));
-            }
-            Content::Length(_) => {}
-            Content::Wrong => return Ok(Err(400)),
-            Content::Chunked => match take_chunks(&mut bytes, &mut body) {
-                Ok(true) => return Ok(Ok(body)),
-                Ok(false) if body.len().max(bytes.len()) > BODY_BYTES_MAX => return Ok(Err(413)),
-                Ok(false) => {}
-                Err(()) => return Ok(Err(400)),
-            },
+        if let Some(result) = take_body(request.content, &mut bytes, &mut body) {
+            return Ok(result);
         }
         if !read(link, &mut bytes, until)? {
             return Err(End::NoRequest);
         }
+    }
+}
+
+/// Returns the body once `bytes` contains its end, or the status that refuses it. `body` holds the
+/// chunks taken so far.
+pub(crate) fn take_body(
+    content: Content,
+    bytes: &mut Vec<u8>,
+    body: &mut Vec<u8>,
+) -> Option<Result<Vec<u8>, u16>> {
+    match content {
+        Content::Length(len) if len > BODY_BYTES_MAX => Some(Err(413)),
+        Content::Length(len) => (bytes.len() >= len).then(|| {
+            bytes.truncate(len);
+            Ok(mem::take(bytes))
+        }),
+        Content::Wrong => Some(Err(400)),
+        Content::Chunked => match take_chunks(bytes, body) {
+            Ok(true) => Some(Ok(mem::take(body))),
+            Ok(false) if body.len().max(bytes.len()) > BODY_BYTES_MAX => Some(Err(413)),
+            Ok(false) => None,
+            Err(()) => Some(Err(400)),
+        },
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod query;
 
+use std::net::IpAddr;
+
 pub(crate) use self::query::{Past, StreamParams};
 use crate::config::Config;
 use crate::endpoint::{self, ConnectionsResource, Endpoint, RulesResource};
@@ -18,6 +20,10 @@ pub(crate) struct Request {
     pub(crate) target: String,
     authorization: Authorization,
     hosts: usize,
+    /// The last `Host` field.
+    host: String,
+    /// The `Origin` field, which browsers send.
+    origin: Option<String>,
     version: u8,
     pub(crate) content: Content,
     /// The client waits for `100 Continue` before it sends the body.
@@ -66,9 +72,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
     };
     let mut authorization = Authorization::Missing;
     let (mut hosts, mut content, mut expects_continue) = (0, None, false);
+    let (mut host, mut origin) = (String::new(), None);
     for header in head.headers.iter() {
         if header.name.eq_ignore_ascii_case("host") {
             hosts += 1;
+            host = String::from_utf8_lossy(header.value).into_owned();
+        } else if header.name.eq_ignore_ascii_case("origin") {
+            origin = Some(String::from_utf8_lossy(header.value).into_owned());
         } else if header.name.eq_ignore_ascii_case("content-length") {
             let len = std::str::from_utf8(header.value)
                 .ok()
@@ -95,6 +105,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed {
         target: target.to_owned(),
         authorization,
         hosts,
+        host,
+        origin,
         version,
         content: content.unwrap_or(Content::Length(0)),
         expects_continue,
@@ -206,6 +218,20 @@ impl Request {
         self.origin_form().split_once('?').map_or("", |(_, query)| query)
     }
 
+    /// Returns true if a page of another origin may have caused a browser to send this request.
+    ///
+    /// A browser names the page's origin in `Origin`. After DNS rebinding, the page's origin is that
+    /// of the request, but `Host` still has the attacker's name. Therefore a server on loopback
+    /// accepts only names of loopback. Other servers have names that the simulator does not know.
+    pub(crate) fn may_be_cross_origin(&self, on_loopback: bool) -> bool {
+        let is_own_origin = |origin: &str| {
+            let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            authority.is_some_and(|authority| authority.eq_ignore_ascii_case(&self.host))
+        };
+        (on_loopback && !names_loopback(&self.host))
+            || self.origin.as_deref().is_some_and(|origin| !is_own_origin(origin))
+    }
+
     /// Returns the target in origin form. Servers also accept the absolute form (RFC 9112, section
     /// 3.2.2).
     fn origin_form(&self) -> &str {
@@ -214,6 +240,16 @@ impl Request {
             None => &self.target,
         }
     }
+}
+
+/// Returns true if a `Host` field names this machine only: `localhost` or a loopback address, with
+/// or without a port.
+fn names_loopback(host: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -292,6 +328,34 @@ mod tests {
         assert_eq!(without_token, Route::Refuse(401));
         assert_eq!(route(&head(stream, auth), Some("a%2Bb")), taken());
         assert_eq!(route(&head(stream, auth), Some("a%2Bc")), Route::Refuse(401));
+    }
+
+    #[test]
+    fn recognizes_requests_of_pages_of_other_origins() {
+        for (fields, on_loopback, elsewhere) in [
+            ("Host: localhost:8080", false, false),
+            ("Host: LOCALHOST", false, false),
+            ("Host: 127.0.0.1:8080", false, false),
+            ("Host: [::1]:8080", false, false),
+            ("Host: [::1]", false, false),
+            ("Host: 127.0.0.1:8080\nOrigin: http://127.0.0.1:8080", false, false),
+            // DNS rebinding, and names that only look like loopback.
+            ("Host: attacker.example:8080", true, false),
+            ("Host: localhost.attacker.example", true, false),
+            ("Host: 127.0.0.1.attacker.example:8080", true, false),
+            ("Host: 10.0.0.1:8080", true, false),
+            ("Host: ", true, false),
+            ("Host: localhost:8080\nOrigin: http://attacker.example", true, true),
+            ("Host: localhost:8080\nOrigin: http://localhost:3000", true, true),
+            ("Host: localhost:8080\nOrigin: null", true, true),
+            ("Host: localhost:8080\nOrigin: ", true, true),
+            ("Host: localhost:8080\nOrigin: file://localhost:8080", true, true),
+        ] {
+            let head = format!("POST /simulator/trigger HTTP/1.1\n{fields}\n\n").replace('\n', "\r\n");
+            let Parsed::Request(request) = parse(head.as_bytes()) else { panic!("{fields}") };
+            assert_eq!(request.may_be_cross_origin(true), on_loopback, "{fields}");
+            assert_eq!(request.may_be_cross_origin(false), elsewhere, "{fields}");
+        }
     }
 
     #[test]

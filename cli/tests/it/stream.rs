@@ -411,6 +411,62 @@ fn reports_the_address_of_a_redirect() {
     }
 }
 
+/// Text that clears the screen, sets the title, colors (C1) and turns the writing direction, in UTF-8
+/// and as JSON escapes.
+const HOSTILE: &str = "\u{7f}\u{85}\u{9b}31m\u{202e}\u{2066}\u{2028}";
+const HOSTILE_JSON: &str = r"\u001b[2J\u001b]0;x\u0007\u009b31m\u202e\u0008\r";
+
+#[test]
+fn no_text_of_a_server_controls_the_terminal() {
+    let (raw, json) = (HOSTILE, HOSTILE_JSON);
+    // A reason and field values cannot have C0 controls: such a head is invalid HTTP.
+    let fields = "Content-Type: application/json\r\nX-Name: a\u{85}\u{9b}31m\u{202e}\u{2028}\r\n\
+        x-datacenter: b\u{9b}31m\u{202e}\r\n";
+    let refusal = |status: &str, body: &str| {
+        let length = body.len();
+        format!("HTTP/1.1 {status} a\u{9b}2J\u{202e}\r\n{fields}Content-Length: {length}\r\n\r\n{body}")
+    };
+    let problem = format!(r#"{{"title":"{json}{raw}","detail":"{json}{raw}","type":"about:blank{json}"}}"#);
+    let user = format!(r#"{{"name":"{json}{raw}","screen_name":"{json}{raw}"}}"#);
+    let stream = [
+        format!("HTTP/1.1 200 a\u{9b}2J\r\n{fields}\r\n"),
+        format!(r#"{{"type":"connection_metadata","datacenter":"{json}{raw}"}}"#),
+        format!(r#"{{"id":1,"id_str":"1","text":"{json}{raw}","user":{user},"source":"{json}{raw}"}}"#),
+        format!(r#"{{"data":{{"id":"2","text":"{json}{raw}"}},"matching_rules":[{{"tag":"{json}{raw}"}}]}}"#),
+        format!(r#"{{"errors":[{{"title":"operational-disconnect{json}","detail":"{json}{raw}"}}]}}"#),
+        format!("\u{1b}]0;x\u{7}{raw} is no JSON"),
+        format!(r#"{{"new{json}":"{raw}"}}"#),
+        format!(r#"{{"warning":{{"message":"{json}{raw}"}}}}"#),
+    ]
+    .join("\r\n");
+    let answers = [
+        format!("{stream}\r\n"),
+        refusal("400", &problem),
+        refusal("403", &format!("<p>\u{1b}[2J{raw}</p>")),
+        refusal("429", &problem),
+        refusal("503", &problem),
+        format!("HTTP/1.1 302 x\r\nLocation: https://a.example/{raw}\r\n\r\n").replace('\u{7f}', ""),
+        format!("\u{1b}[2J{raw} is no HTTP\r\n"),
+    ];
+    for answer in answers {
+        for log in ["info", "trace", "trace,powerstream_client=trace"] {
+            let (url, _requests) = server(vec![answer.clone().into_bytes()]);
+            let arguments = format!("stream --base-url {url} --format pretty --duration 300ms");
+            let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any").env("RUST_LOG", log));
+            for written in [text(&output.stdout), text(&output.stderr)] {
+                let found = written.chars().find(|&character| {
+                    !matches!(character, '\n' | '\t')
+                        && (character.is_control()
+                            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}'
+                            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+                });
+                assert_eq!(found, None, "{log}: {written:?}");
+            }
+            assert!(!output.stderr.is_empty());
+        }
+    }
+}
+
 #[test]
 fn shows_other_messages_once_and_counts_them() {
     let deep = format!(r#"{{"id":1,"text":{}{}}}"#, "[".repeat(200), "]".repeat(200));

@@ -38,18 +38,23 @@ pub(crate) fn successor(name: &str) -> Option<&'static str> {
 /// as letters.
 pub(crate) fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'static str> {
     const LONGEST: usize = 32;
+    const EDITS_MAX: usize = 2;
     if written.chars().count() > LONGEST {
         return None;
     }
     let written = written.to_ascii_lowercase();
+    let length = written.chars().count();
+    // Names are ASCII. If the lengths differ by more, so many edits are needed at least.
+    let is_near = |name: &str| name.len().abs_diff(length) <= EDITS_MAX;
     let names =
         Operator::ALL.iter().filter(|operator| operator.availability(profile) != Availability::Absent);
     let names = names.map(|operator| operator.info()).filter(|info| {
-        info.name.contains(':') == flag
+        is_near(info.name)
+            && info.name.contains(':') == flag
             && Operator::by_name(info.name).or(Operator::flag(info.name)).is_some()
     });
     let nearest = names.map(|info| (distance(&written, info.name), info.name)).min()?;
-    (nearest.0 <= 2 && nearest.0 * 2 <= written.chars().count()).then_some(nearest.1)
+    (nearest.0 <= EDITS_MAX && nearest.0 * 2 <= length).then_some(nearest.1)
 }
 
 /// Returns the Levenshtein distance.

@@ -8,11 +8,24 @@ use serde_json::Value;
 use crate::client::{Client, Ended, start};
 
 fn ask(simulator: &Simulator, method: &str, target: &str, body: &str) -> (u16, String) {
-    let text =
-        format!("{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (status, _, text) = ask_with(simulator, method, target, "Host: localhost\r\n", body);
+    (status, text)
+}
+
+/// Sends a request with these fields. Returns the status, the head and the body of the response.
+fn ask_with(
+    simulator: &Simulator,
+    method: &str,
+    target: &str,
+    fields: &str,
+    body: &str,
+) -> (u16, String, String) {
+    let length = body.len();
+    let text = format!("{method} {target} HTTP/1.1\r\n{fields}Content-Length: {length}\r\n\r\n{body}");
     let mut client = Client::send(simulator, &text);
     assert!(matches!(client.read_to_end(), Ended::Eof | Ended::Reset));
-    (client.status(), String::from_utf8_lossy(client.leftover()).into_owned())
+    let text = String::from_utf8_lossy(client.leftover()).into_owned();
+    (client.status(), client.head, text)
 }
 
 fn json(simulator: &Simulator, method: &str, target: &str, body: &str) -> Value {
@@ -103,4 +116,30 @@ fn control_refuses_unknown_paths_and_unauthorized_requests() {
     assert_eq!(ask(&guarded, "GET", "/simulator/counters", "").0, 401);
     let without = start(|config| config.control = false);
     assert_eq!(ask(&without, "GET", "/simulator/counters", "").0, 404);
+}
+
+#[test]
+fn control_refuses_web_pages_of_other_origins() {
+    let simulator = start(|_| {});
+    assert!(simulator.local_addr().ip().is_loopback(), "loopback is the default");
+    let kill = "/simulator/kill?datacenter=dc";
+    for (method, target) in [("GET", "/simulator/truth?connection=1"), ("POST", kill), ("OPTIONS", kill)] {
+        for fields in [
+            "Host: attacker.example\r\n",
+            "Host: localhost\r\nOrigin: https://attacker.example\r\n",
+            "Host: localhost\r\nOrigin: null\r\n",
+        ] {
+            let (status, head, _) = ask_with(&simulator, method, target, fields, "");
+            assert_eq!(status, 403, "{method} {target} {fields}");
+            assert!(!head.to_ascii_lowercase().contains("access-control-"), "{head}");
+        }
+    }
+    let address = simulator.local_addr();
+    let fields = format!("Host: {address}\r\nOrigin: http://{address}\r\n");
+    let (status, head, _) = ask_with(&simulator, "GET", "/simulator/counters", &fields, "");
+    assert_eq!(status, 200);
+    assert!(!head.to_ascii_lowercase().contains("access-control-"), "{head}");
+    // Streams do not depend on the name: clients connect through any.
+    let request = "GET /2/powerstream HTTP/1.1\r\nHost: api.x.com\r\nAuthorization: Bearer a\r\n\r\n";
+    assert_eq!(Client::send(&simulator, request).status(), 200);
 }

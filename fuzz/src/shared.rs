@@ -2,12 +2,17 @@
 //! observer.
 #![allow(dead_code, reason = "each target uses a part of it")]
 
-#[path = "../../../core/tests/it/common/event_log.rs"]
+#[path = "../../core/tests/it/common/event_log.rs"]
 pub(crate) mod event_log;
-#[path = "../../../core/tests/it/common/reference_decoder.rs"]
+#[path = "../../core/tests/it/common/reference_decoder.rs"]
 pub(crate) mod reference_decoder;
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
+
+/// Returns the structured input that the bytes encode, or `None` if they are too few.
+pub(crate) fn arbitrary<'a, T: Arbitrary<'a>>(input: &'a [u8]) -> Option<T> {
+    T::arbitrary_take_rest(Unstructured::new(input)).ok()
+}
 
 /// How the input is cut into reads: these lengths, repeated. 0 is an empty read.
 #[derive(Arbitrary, Clone, Copy, Debug)]

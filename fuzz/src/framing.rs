@@ -1,0 +1,66 @@
+//! The framer with content in any runs: the messages of the reference decoder, in their order.
+
+use arbitrary::Arbitrary;
+use powerstream_core::stream::{Frame, Framer, MessagePlace};
+
+use crate::shared::event_log::OwnedEvent;
+use crate::shared::{Reads, arbitrary, reference_decoder};
+
+/// Raw bytes after fields of fixed size, so that a seed can be written by hand.
+#[derive(Arbitrary, Debug)]
+struct Input<'a> {
+    reads: Reads,
+    limit: u8,
+    /// The bytes before and after the content in each input.
+    margin: u8,
+    content: &'a [u8],
+}
+
+/// Checks one input.
+pub fn run(input: &[u8]) {
+    if let Some(input) = arbitrary(input) {
+        check(&input);
+    }
+}
+
+fn check(input: &Input<'_>) {
+    let limit = usize::from(input.limit);
+    let (want, rest) = reference_decoder::messages(input.content, limit);
+    let cut = frames(input.reads.pieces(input.content), limit, usize::from(input.margin % 4));
+    assert_eq!(cut, (want, rest.len() as u64), "{}", input.content.escape_ascii());
+    let whole = frames(vec![input.content], limit, 0);
+    assert_eq!(whole, cut, "{}", input.content.escape_ascii());
+}
+
+/// Returns the frames, and the bytes of the unfinished message.
+fn frames(runs: Vec<&[u8]>, limit: usize, margin: usize) -> (Vec<OwnedEvent>, u64) {
+    let mut framer = Framer::new(limit);
+    let mut storage = vec![b'\n'; limit + 1];
+    let mut seen = Vec::new();
+    for run in runs {
+        let mut input = vec![b'\n'; margin];
+        input.extend_from_slice(run);
+        input.resize(input.len() + margin, b'\n');
+        let (mut start, end) = (margin, margin + run.len());
+        loop {
+            let (consumed, frame) = framer.next(&input, start..end, &mut storage);
+            start += consumed;
+            let Some(frame) = frame else { break };
+            assert!(consumed > 0 && start <= end);
+            seen.push(match frame {
+                Frame::Message(MessagePlace::Input { start: from, end: to }) => {
+                    assert!(margin <= from && to <= start);
+                    OwnedEvent::Message(input[from..to].to_vec())
+                }
+                Frame::Message(MessagePlace::Storage { length }) => {
+                    OwnedEvent::Message(storage[..length].to_vec())
+                }
+                Frame::KeepAlive => OwnedEvent::KeepAlive,
+                Frame::Skipped { bytes } => OwnedEvent::Skipped(bytes),
+                other => unreachable!("unknown frame: {other:?}"),
+            });
+        }
+        assert_eq!(start, end, "no frame, but content left");
+    }
+    (seen, framer.unfinished())
+}
