@@ -241,152 +241,6 @@ typedef uint32_t ps_format;
 #endif // __cplusplus
 
 /**
- * The kinds of JSON values.
- */
-enum ps_value_kind
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * null
-     */
-    PS_VALUE_KIND_NULL = 0,
-    /**
-     * true or false
-     */
-    PS_VALUE_KIND_BOOL = 1,
-    /**
-     * A number.
-     */
-    PS_VALUE_KIND_NUMBER = 2,
-    /**
-     * A string.
-     */
-    PS_VALUE_KIND_STRING = 3,
-    /**
-     * An array.
-     */
-    PS_VALUE_KIND_ARRAY = 4,
-    /**
-     * An object.
-     */
-    PS_VALUE_KIND_OBJECT = 5,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum ps_value_kind ps_value_kind;
-#else
-typedef uint32_t ps_value_kind;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
- * What became of a rule of the request.
- */
-enum ps_rule_fate
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * The rule exists: the result of a list.
-     */
-    PS_RULE_FATE_LISTED = 0,
-    /**
-     * The rule was added.
-     */
-    PS_RULE_FATE_CREATED = 1,
-    /**
-     * A rule of that value already existed. Its tag was not changed.
-     */
-    PS_RULE_FATE_DUPLICATE = 2,
-    /**
-     * The service refused the rule: `text` has its messages.
-     */
-    PS_RULE_FATE_INVALID = 3,
-    /**
-     * The rule was not added, because of another one or because there would be too many.
-     */
-    PS_RULE_FATE_NOT_CREATED = 4,
-    /**
-     * The rule was deleted.
-     */
-    PS_RULE_FATE_DELETED = 5,
-    /**
-     * The rule was not deleted, usually because it does not exist.
-     */
-    PS_RULE_FATE_NOT_DELETED = 6,
-    /**
-     * The answer does not mention the rule. List the rules to find out.
-     */
-    PS_RULE_FATE_UNKNOWN = 7,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum ps_rule_fate ps_rule_fate;
-#else
-typedef uint32_t ps_rule_fate;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
- * What a session asks for.
- */
-enum ps_step_kind
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * The handle is null.
-     */
-    PS_STEP_KIND_NONE = 0,
-    /**
-     * Resolve the host, check the address by `ps_config_allows`, connect, and complete the TLS
-     * handshake. Then call `ps_session_set_wall_clock` and `ps_session_connected`. If it fails, call
-     * `ps_session_os_error`, `ps_session_tls_error` or `ps_session_transport_error`. At the
-     * deadline, call `ps_session_timeout`.
-     */
-    PS_STEP_KIND_CONNECT = 1,
-    /**
-     * Send `ps_session_transmit`, and call `ps_session_written`.
-     */
-    PS_STEP_KIND_WRITE = 2,
-    /**
-     * Read, and call `ps_session_decode` until it returns `PS_STATUS_AGAIN`. Call
-     * `ps_session_backlog` if the read filled its buffer.
-     *
-     * Read before you look at the clock. If there is no input and the deadline has passed, call
-     * `ps_session_timeout`. If there is no input before it, call `ps_session_resume`, and wait.
-     */
-    PS_STEP_KIND_READ = 3,
-    /**
-     * Wait until the deadline, then call `ps_session_timeout`.
-     */
-    PS_STEP_KIND_SLEEP = 4,
-    /**
-     * Close the connection, open or in progress, and call `ps_session_closed`.
-     */
-    PS_STEP_KIND_CLOSE = 5,
-    /**
-     * An event is pending: call `ps_session_decode`, without input if there is none.
-     */
-    PS_STEP_KIND_EVENT = 6,
-    /**
-     * The session has ended.
-     */
-    PS_STEP_KIND_DONE = 7,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum ps_step_kind ps_step_kind;
-#else
-typedef uint32_t ps_step_kind;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
  * The kinds of events.
  */
 enum ps_event_kind
@@ -613,6 +467,347 @@ typedef uint32_t ps_refusal;
 #endif // __cplusplus
 
 /**
+ * What a session asks for.
+ */
+enum ps_step_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The handle is null.
+     */
+    PS_STEP_KIND_NONE = 0,
+    /**
+     * Resolve the host, check the address by `ps_config_allows`, connect, and complete the TLS
+     * handshake. Then call `ps_session_set_wall_clock` and `ps_session_connected`. If it fails, call
+     * `ps_session_os_error`, `ps_session_tls_error` or `ps_session_transport_error`. At the
+     * deadline, call `ps_session_timeout`.
+     */
+    PS_STEP_KIND_CONNECT = 1,
+    /**
+     * Send `ps_session_transmit`, and call `ps_session_written`.
+     */
+    PS_STEP_KIND_WRITE = 2,
+    /**
+     * Read, and call `ps_session_decode` until it returns `PS_STATUS_AGAIN`. Call
+     * `ps_session_backlog` if the read filled its buffer.
+     *
+     * Read before you look at the clock. If there is no input and the deadline has passed, call
+     * `ps_session_timeout`. If there is no input before it, call `ps_session_resume`, and wait.
+     */
+    PS_STEP_KIND_READ = 3,
+    /**
+     * Wait until the deadline, then call `ps_session_timeout`.
+     */
+    PS_STEP_KIND_SLEEP = 4,
+    /**
+     * Close the connection, open or in progress, and call `ps_session_closed`.
+     */
+    PS_STEP_KIND_CLOSE = 5,
+    /**
+     * An event is pending: call `ps_session_decode`, without input if there is none.
+     */
+    PS_STEP_KIND_EVENT = 6,
+    /**
+     * The session has ended.
+     */
+    PS_STEP_KIND_DONE = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_step_kind ps_step_kind;
+#else
+typedef uint32_t ps_step_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * The kinds of JSON values.
+ */
+enum ps_value_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * null
+     */
+    PS_VALUE_KIND_NULL = 0,
+    /**
+     * true or false
+     */
+    PS_VALUE_KIND_BOOL = 1,
+    /**
+     * A number.
+     */
+    PS_VALUE_KIND_NUMBER = 2,
+    /**
+     * A string.
+     */
+    PS_VALUE_KIND_STRING = 3,
+    /**
+     * An array.
+     */
+    PS_VALUE_KIND_ARRAY = 4,
+    /**
+     * An object.
+     */
+    PS_VALUE_KIND_OBJECT = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_value_kind ps_value_kind;
+#else
+typedef uint32_t ps_value_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What became of a rule of the request.
+ */
+enum ps_rule_fate
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The rule exists: the result of a list.
+     */
+    PS_RULE_FATE_LISTED = 0,
+    /**
+     * The rule was added.
+     */
+    PS_RULE_FATE_CREATED = 1,
+    /**
+     * A rule of that value already existed. Its tag was not changed.
+     */
+    PS_RULE_FATE_DUPLICATE = 2,
+    /**
+     * The service refused the rule: `text` has its messages.
+     */
+    PS_RULE_FATE_INVALID = 3,
+    /**
+     * The rule was not added, because of another one or because there would be too many.
+     */
+    PS_RULE_FATE_NOT_CREATED = 4,
+    /**
+     * The rule was deleted.
+     */
+    PS_RULE_FATE_DELETED = 5,
+    /**
+     * The rule was not deleted, usually because it does not exist.
+     */
+    PS_RULE_FATE_NOT_DELETED = 6,
+    /**
+     * The answer does not mention the rule. List the rules to find out.
+     */
+    PS_RULE_FATE_UNKNOWN = 7,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_rule_fate ps_rule_fate;
+#else
+typedef uint32_t ps_rule_fate;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * The failure classes; each has a schedule.
+ */
+enum ps_failure_class
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * TCP, DNS, timeouts, incomplete TLS handshakes: from 250 ms, linear, to 16 s.
+     */
+    PS_FAILURE_CLASS_NETWORK = 0,
+    /**
+     * HTTP and certificate errors: from 5 s, doubled, to 320 s.
+     */
+    PS_FAILURE_CLASS_HTTP = 1,
+    /**
+     * Status 429: from 60 s, doubled, to 900 s.
+     */
+    PS_FAILURE_CLASS_RATE_LIMIT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_failure_class ps_failure_class;
+#else
+typedef uint32_t ps_failure_class;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * The limits that `ps_config_set_limit` sets. None accumulates over a connection.
+ */
+enum ps_limit
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The longest message in bytes, 1 to 2^30. A longer one is skipped and reported. Default:
+     * 1 MiB. A session allocates so much when it is created.
+     */
+    PS_LIMIT_MESSAGE_BYTES = 0,
+    /**
+     * The longest response head in bytes.
+     */
+    PS_LIMIT_HEAD_BYTES = 1,
+    /**
+     * The most fields of a response head.
+     */
+    PS_LIMIT_HEAD_FIELDS = 2,
+    /**
+     * The longest chunk-size line in bytes.
+     */
+    PS_LIMIT_SIZE_LINE_BYTES = 3,
+    /**
+     * The longest trailer section in bytes.
+     */
+    PS_LIMIT_TRAILER_BYTES = 4,
+    /**
+     * The most fields of the trailer section.
+     */
+    PS_LIMIT_TRAILER_FIELDS = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_limit ps_limit;
+#else
+typedef uint32_t ps_limit;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a full queue does, for `ps_stream_start_reader`.
+ */
+enum ps_overflow
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The reader waits. The queue drops nothing, but the server disconnects slow readers.
+     */
+    PS_OVERFLOW_WAIT = 0,
+    /**
+     * Drops the oldest messages.
+     */
+    PS_OVERFLOW_DROP_OLDEST = 1,
+    /**
+     * Drops the new message.
+     */
+    PS_OVERFLOW_DROP_NEWEST = 2,
+    /**
+     * Ends the stream.
+     */
+    PS_OVERFLOW_END = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_overflow ps_overflow;
+#else
+typedef uint32_t ps_overflow;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * The timeouts that `ps_config_set_timeout` sets.
+ */
+enum ps_timeout
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Resolving, connecting, and the proxy and TLS handshakes together. Default: 10 s.
+     */
+    PS_TIMEOUT_CONNECT = 0,
+    /**
+     * From the connection to the end of the response head. Default: 15 s.
+     */
+    PS_TIMEOUT_HEAD = 1,
+    /**
+     * The idle timeout: the longest time without content bytes. Default: 25 s.
+     */
+    PS_TIMEOUT_IDLE = 2,
+    /**
+     * From the first byte of a message to its last. Default: 60 s.
+     */
+    PS_TIMEOUT_MESSAGE = 3,
+    /**
+     * From an announced disconnect to the close. Default: 5 s.
+     */
+    PS_TIMEOUT_DISCONNECT = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_timeout ps_timeout;
+#else
+typedef uint32_t ps_timeout;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Failures of a transport, for `ps_session_transport_error`.
+ */
+enum ps_transport_error
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Any failure; the error number identifies it.
+     */
+    PS_TRANSPORT_ERROR_OTHER = 0,
+    /**
+     * The host's name could not be resolved.
+     */
+    PS_TRANSPORT_ERROR_RESOLVE = 1,
+    /**
+     * The name resolved to no address.
+     */
+    PS_TRANSPORT_ERROR_NO_ADDRESS = 2,
+    /**
+     * The name resolved only to addresses that `ps_config_allows` forbids.
+     */
+    PS_TRANSPORT_ERROR_NOT_ALLOWED = 3,
+    /**
+     * The peer refused the connection.
+     */
+    PS_TRANSPORT_ERROR_REFUSED = 4,
+    /**
+     * The host could not be reached.
+     */
+    PS_TRANSPORT_ERROR_UNREACHABLE = 5,
+    /**
+     * The peer reset the connection.
+     */
+    PS_TRANSPORT_ERROR_RESET = 6,
+    /**
+     * The operating system's timeout expired.
+     */
+    PS_TRANSPORT_ERROR_TIMED_OUT = 7,
+    /**
+     * The TLS handshake did not complete before the deadline of the connect, although TCP was
+     * connected.
+     */
+    PS_TRANSPORT_ERROR_HANDSHAKE_TIMED_OUT = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_transport_error ps_transport_error;
+#else
+typedef uint32_t ps_transport_error;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * The waits before reconnects, with jitter.
  */
 typedef struct ps_backoff ps_backoff;
@@ -632,6 +827,25 @@ typedef struct ps_config ps_config;
  * A bounded window of Post ids that recognizes duplicates exactly.
  */
 typedef struct ps_dedup ps_dedup;
+
+/**
+ * One stream with its TLS, for an event loop: `ps_session` and `ps_tls` in one. The caller connects
+ * sockets and moves bytes.
+ *
+ * 1. Call `ps_link_next` until it returns `PS_STATUS_AGAIN`, and use its events.
+ * 2. Send `ps_link_transmit`, if it is not empty, and report it by `ps_link_transmitted`.
+ * 3. Perform `ps_link_step`, and begin again when the socket is ready or its deadline has passed.
+ *    - `PS_STEP_KIND_CONNECT`: resolve the host, check the address by `ps_config_allows`, and
+ *      connect. Then call `ps_link_connected`.
+ *    - `PS_STEP_KIND_READ`: receive into `ps_link_read_buffer`, and call `ps_link_received` or
+ *      `ps_link_eof`. If there is no input, wait.
+ *    - `PS_STEP_KIND_SLEEP`: wait.
+ *    - `PS_STEP_KIND_CLOSE`: close the socket, open or in progress, and call `ps_link_closed`.
+ *
+ * A failed system call is reported by `ps_link_os_error`. The plaintext is copied once into the
+ * read buffer, and messages are lent from there.
+ */
+typedef struct ps_link ps_link;
 
 /**
  * The counters of a connection. Any number of threads may read it while another reads the stream.
@@ -722,119 +936,6 @@ typedef struct ps_class {
      */
     bool partial_errors;
 } ps_class;
-
-/**
- * A counter.
- */
-typedef struct ps_counter {
-    /**
-     * Its name, such as `posts`, `keep_alives` or `disconnects`. Valid forever.
-     */
-    struct ps_bytes name;
-    /**
-     * What it counts of that name: the reason of a disconnect or the kind of a refusal; empty for
-     * other counters. Valid forever.
-     */
-    struct ps_bytes label;
-    /**
-     * Its value.
-     */
-    uint64_t value;
-} ps_counter;
-
-/**
- * A JSON value of a message. Its views lie in the message.
- */
-typedef struct ps_value {
-    /**
-     * The kind of the value.
-     */
-    ps_value_kind kind;
-    /**
-     * True if `text` has JSON escapes: `ps_value_text` decodes them.
-     */
-    bool is_escaped;
-    /**
-     * The value as it is written, strings with their quotes.
-     */
-    struct ps_bytes json;
-    /**
-     * A string's content, still escaped; empty for other kinds.
-     */
-    struct ps_bytes text;
-} ps_value;
-
-/**
- * The author of a Post.
- */
-typedef struct ps_author {
-    /**
-     * The id; 0 if absent.
-     */
-    uint64_t id;
-    /**
-     * The name after the @; of the kind `PS_VALUE_KIND_NULL` if absent.
-     */
-    struct ps_value screen_name;
-    /**
-     * The display name.
-     */
-    struct ps_value name;
-} ps_author;
-
-/**
- * A rule to add or to delete.
- */
-typedef struct ps_new_rule {
-    /**
-     * The text of the rule, UTF-8.
-     */
-    struct ps_bytes value;
-    /**
-     * Its tag; empty for none.
-     */
-    struct ps_bytes tag;
-} ps_new_rule;
-
-/**
- * A rule of a result. The library fills the caller's structure.
- */
-typedef struct ps_rule {
-    /**
-     * What became of it.
-     */
-    ps_rule_fate fate;
-    /**
-     * The id; empty if the service does not give it, as on Powerstream.
-     */
-    struct ps_bytes id;
-    /**
-     * The text of the rule.
-     */
-    struct ps_bytes value;
-    /**
-     * The tag; empty for none.
-     */
-    struct ps_bytes tag;
-    /**
-     * The service's messages about it.
-     */
-    struct ps_bytes text;
-} ps_rule;
-
-/**
- * The next step of a session.
- */
-typedef struct ps_step {
-    /**
-     * What to do.
-     */
-    ps_step_kind kind;
-    /**
-     * The deadline of a connect, write or read, or the end of a sleep; 0 for other steps.
-     */
-    uint64_t deadline_ns;
-} ps_step;
 
 /**
  * A stream has begun.
@@ -1058,6 +1159,20 @@ typedef struct ps_event {
 } ps_event;
 
 /**
+ * The next step of a session.
+ */
+typedef struct ps_step {
+    /**
+     * What to do.
+     */
+    ps_step_kind kind;
+    /**
+     * The deadline of a connect, write or read, or the end of a sleep; 0 for other steps.
+     */
+    uint64_t deadline_ns;
+} ps_step;
+
+/**
  * Bytes of the library that the caller may write to.
  */
 typedef struct ps_buffer {
@@ -1070,6 +1185,105 @@ typedef struct ps_buffer {
      */
     size_t len;
 } ps_buffer;
+
+/**
+ * A counter.
+ */
+typedef struct ps_counter {
+    /**
+     * Its name, such as `posts`, `keep_alives` or `disconnects`. Valid forever.
+     */
+    struct ps_bytes name;
+    /**
+     * What it counts of that name: the reason of a disconnect or the kind of a refusal; empty for
+     * other counters. Valid forever.
+     */
+    struct ps_bytes label;
+    /**
+     * Its value.
+     */
+    uint64_t value;
+} ps_counter;
+
+/**
+ * A JSON value of a message. Its views lie in the message.
+ */
+typedef struct ps_value {
+    /**
+     * The kind of the value.
+     */
+    ps_value_kind kind;
+    /**
+     * True if `text` has JSON escapes: `ps_value_text` decodes them.
+     */
+    bool is_escaped;
+    /**
+     * The value as it is written, strings with their quotes.
+     */
+    struct ps_bytes json;
+    /**
+     * A string's content, still escaped; empty for other kinds.
+     */
+    struct ps_bytes text;
+} ps_value;
+
+/**
+ * The author of a Post.
+ */
+typedef struct ps_author {
+    /**
+     * The id; 0 if absent.
+     */
+    uint64_t id;
+    /**
+     * The name after the @; of the kind `PS_VALUE_KIND_NULL` if absent.
+     */
+    struct ps_value screen_name;
+    /**
+     * The display name.
+     */
+    struct ps_value name;
+} ps_author;
+
+/**
+ * A rule to add or to delete.
+ */
+typedef struct ps_new_rule {
+    /**
+     * The text of the rule, UTF-8.
+     */
+    struct ps_bytes value;
+    /**
+     * Its tag; empty for none.
+     */
+    struct ps_bytes tag;
+} ps_new_rule;
+
+/**
+ * A rule of a result. The library fills the caller's structure.
+ */
+typedef struct ps_rule {
+    /**
+     * What became of it.
+     */
+    ps_rule_fate fate;
+    /**
+     * The id; empty if the service does not give it, as on Powerstream.
+     */
+    struct ps_bytes id;
+    /**
+     * The text of the rule.
+     */
+    struct ps_bytes value;
+    /**
+     * The tag; empty for none.
+     */
+    struct ps_bytes tag;
+    /**
+     * The service's messages about it.
+     */
+    struct ps_bytes text;
+} ps_rule;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1416,6 +1630,136 @@ ps_status ps_dedup_insert(struct ps_dedup *dedup, uint64_t post_id, uint64_t now
  * Returns true if the id is in the window. False for a null handle.
  */
 bool ps_dedup_contains(const struct ps_dedup *dedup, uint64_t post_id, uint64_t now_ns);
+
+/**
+ * Creates a link that connects at its first steps. `now_ns` and `unix_ms` are the same moment on
+ * both clocks. The configuration is used as by `ps_session_new` and `ps_tls_new`. Free it with
+ * `ps_link_free`.
+ *
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_CHECKPOINT`, or
+ * `PS_STATUS_TLS`. `ps_config_last_error` has the text.
+ */
+ps_status ps_link_new(struct ps_config *config,
+                      uint64_t now_ns,
+                      uint64_t unix_ms,
+                      struct ps_link **link);
+
+/**
+ * Frees a link, in any state. Close the socket yourself. Null is allowed.
+ */
+void ps_link_free(struct ps_link *link);
+
+/**
+ * Returns what the last failed call met. Valid until the next call.
+ */
+struct ps_bytes ps_link_last_error(struct ps_link *link);
+
+/**
+ * Returns the next event. It and everything it points to are valid until the next call that changes
+ * the link. On a plain connection, nothing is allocated for a message.
+ *
+ * Returns `PS_STATUS_OK` with an event, `PS_STATUS_AGAIN` when the socket is to be served, see
+ * `ps_link_step`, `PS_STATUS_END` when the session has ended, or `PS_STATUS_NULL`.
+ */
+ps_status ps_link_next(struct ps_link *link, uint64_t now_ns, const struct ps_event **event);
+
+/**
+ * Returns what to do after `ps_link_next` returned `PS_STATUS_AGAIN`: connect, read, sleep or close,
+ * with the deadline by which `ps_link_next` must be called again, whatever happens.
+ * `PS_STEP_KIND_EVENT` means that `ps_link_next` is due, `PS_STEP_KIND_NONE` that the handle is
+ * null.
+ */
+struct ps_step ps_link_step(const struct ps_link *link);
+
+/**
+ * Reports that the socket is connected. The TLS handshake follows by itself. `now_ns` and `unix_ms`
+ * are the same moment on both clocks.
+ *
+ * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
+ */
+ps_status ps_link_connected(struct ps_link *link, uint64_t now_ns, uint64_t unix_ms);
+
+/**
+ * Returns the bytes to send; empty if there are none. Valid until the next call that changes the
+ * link. They may contain the token: never log them.
+ */
+struct ps_bytes ps_link_transmit(const struct ps_link *link);
+
+/**
+ * Reports that the first `count` bytes of `ps_link_transmit` were sent.
+ *
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT` if there were fewer.
+ */
+ps_status ps_link_transmitted(struct ps_link *link, size_t count);
+
+/**
+ * Returns the buffer to receive into. Valid until the next call that changes the link. Empty if
+ * bytes of the last receive are unread: call `ps_link_next` first.
+ */
+struct ps_buffer ps_link_read_buffer(struct ps_link *link);
+
+/**
+ * Reports that `count` bytes were received into `ps_link_read_buffer` at `now_ns`.
+ *
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_ARGUMENT` if the buffer is shorter, or
+ * `PS_STATUS_STATE` if bytes of the last receive are unread.
+ */
+ps_status ps_link_received(struct ps_link *link, size_t count, uint64_t now_ns);
+
+/**
+ * Reports that the peer closed the connection.
+ *
+ * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
+ */
+ps_status ps_link_eof(struct ps_link *link, uint64_t now_ns);
+
+/**
+ * Reports that a system call on the socket failed with this error number (`errno`).
+ *
+ * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
+ */
+ps_status ps_link_os_error(struct ps_link *link, int32_t os_error, uint64_t now_ns);
+
+/**
+ * Reports that the transport failed: a `ps_transport_error`, with the operating system's error
+ * number, or 0.
+ *
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT`.
+ */
+ps_status ps_link_transport_error(struct ps_link *link,
+                                  uint32_t error,
+                                  int32_t os_error,
+                                  uint64_t now_ns);
+
+/**
+ * Reports that the socket is closed.
+ *
+ * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
+ */
+ps_status ps_link_closed(struct ps_link *link, uint64_t now_ns);
+
+/**
+ * Sets the address of the connection, as `ps_session_set_peer_address`.
+ *
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_UTF8`, or `PS_STATUS_ARGUMENT`.
+ */
+ps_status ps_link_set_peer_address(struct ps_link *link, const char *address, size_t len);
+
+/**
+ * Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link. Events
+ * that were read are still delivered.
+ *
+ * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
+ */
+ps_status ps_link_shutdown(struct ps_link *link);
+
+/**
+ * Returns the time before which every Post created has been delivered, as
+ * `ps_session_covered_until`.
+ *
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ABSENT` before the first stream.
+ */
+ps_status ps_link_covered_until(const struct ps_link *link, uint64_t *covered_until_ms);
 
 /**
  * Reads all counters into the caller's array. `count` gets their number, even if the array is

@@ -9,7 +9,7 @@ use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 use crate::border::{
-    Failure, Handle, LastError, bytes, free, give, infallible, last_error, ps_bytes, put, read, text, with,
+    Failure, Handle, LastError, Outcome, bytes, free, give, infallible, last_error, ps_bytes, put, read, text, with,
 };
 use crate::config::ps_config;
 use crate::event::{EventCell, ps_event};
@@ -341,23 +341,36 @@ pub unsafe extern "C" fn ps_session_transport_error(
     // SAFETY: the caller passes a live handle.
     unsafe {
         with(session, |session| {
-            let kind = match error {
-                0 => TransportErrorKind::Other,
-                1 => TransportErrorKind::Resolve,
-                2 => TransportErrorKind::NoAddress,
-                3 => TransportErrorKind::NotLoopback,
-                4 => TransportErrorKind::Refused,
-                5 => TransportErrorKind::Unreachable,
-                6 => TransportErrorKind::Reset,
-                7 => TransportErrorKind::TimedOut,
-                8 => TransportErrorKind::Tls(TlsError::HandshakeTimedOut),
-                _ => return Err(ps_status::Argument.into()),
-            };
+            let kind = transport_error_kind(error)?;
             let os_code = (os_error != 0).then_some(os_error);
             fail(session, TransportError::with_os_code(kind, os_code), now_ns);
             Ok(ps_status::Ok)
         })
     }
+}
+
+/// Returns the kind of a [`ps_transport_error`].
+pub(crate) fn transport_error_kind(error: u32) -> Result<TransportErrorKind, ps_status> {
+    Ok(match error {
+        0 => TransportErrorKind::Other,
+        1 => TransportErrorKind::Resolve,
+        2 => TransportErrorKind::NoAddress,
+        3 => TransportErrorKind::NotLoopback,
+        4 => TransportErrorKind::Refused,
+        5 => TransportErrorKind::Unreachable,
+        6 => TransportErrorKind::Reset,
+        7 => TransportErrorKind::TimedOut,
+        8 => TransportErrorKind::Tls(TlsError::HandshakeTimedOut),
+        _ => return Err(ps_status::Argument),
+    })
+}
+
+/// Parses the address of a peer; empty is none.
+pub(crate) fn address(text: &str) -> Outcome<Option<SocketAddr>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| Failure::new(ps_status::Argument, error))
 }
 
 fn fail(session: &mut ps_session, error: TransportError, now_ns: u64) {
@@ -409,13 +422,7 @@ pub unsafe extern "C" fn ps_session_set_peer_address(
     // SAFETY: the caller passes a live handle and `len` readable bytes.
     unsafe {
         with(session, |session| {
-            let address = match text(address, len)? {
-                "" => None,
-                address => {
-                    let parsed: Result<SocketAddr, _> = address.parse();
-                    Some(parsed.map_err(|error| Failure::new(ps_status::Argument, error))?)
-                }
-            };
+            let address = self::address(text(address, len)?)?;
             session.session.set_peer_addr(address);
             Ok(ps_status::Ok)
         })
