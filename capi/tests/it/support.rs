@@ -1,9 +1,10 @@
 //! Compiles programs in C against the library that Cargo built for this test.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 /// Where the programs and a link to the library are.
 fn directory() -> PathBuf {
@@ -21,26 +22,30 @@ fn directory() -> PathBuf {
 
 /// Compiles `tests/c/NAME.c` once. Returns `None`, and says so, if there is no C compiler.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    static DIRECTORY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let has_compiler = || Command::new("cc").arg("--version").output().is_ok();
-    let directory = DIRECTORY.get_or_init(|| has_compiler().then(directory)).as_ref();
-    let Some(directory) = directory else {
+    static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    if Command::new("cc").arg("--version").output().is_err() {
         eprintln!("skipped: install a C compiler (cc) to run the tests in C");
         return None;
-    };
+    }
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = compiled.get(name) {
+        return Some(program.clone());
+    }
+    let directory = directory();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = directory.join(name);
-    let compiled = Command::new("cc")
+    let status = Command::new("cc")
         .args(["-std=c99", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o"])
         .arg(&program)
         .arg(sources.join("tests/c").join(format!("{name}.c")))
         .arg("-I")
         .arg(sources.join("include"))
         .arg("-L")
-        .arg(directory)
+        .arg(&directory)
         .arg(format!("-Wl,-rpath,{}", directory.display()))
         .arg("-lpowerstream")
         .status();
-    assert!(compiled.unwrap().success(), "cc failed");
+    assert!(status.unwrap().success(), "cc failed");
+    compiled.insert(name.to_owned(), program.clone());
     Some(program)
 }
