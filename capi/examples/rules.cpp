@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
 
     /* The first rules match many Posts, the others few. A trader has tickers here. */
     auto rules = ps::RuleSet::create();
-    for (const char *rule : {"lang:en", "has:hashtags", "has:links", "the OR and"}) require(rules->insert(rule).status());
+    for (const char *rule : {"lang:en", "has:hashtags", "has:links", "rain OR sun"}) require(rules->insert(rule).status());
     while (rules->size() < count)
         require(rules->insert("word" + std::to_string(rules->size()) + " lang:en -is:retweet").status());
 
