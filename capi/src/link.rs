@@ -17,7 +17,8 @@ use powerstream_core::transport_error::TransportError;
 use powerstream_tls::MaybeTls;
 
 use crate::border::{
-    Failure, Handle, LastError, free, give, infallible, last_error, ps_buffer, ps_bytes, put, read, text, with,
+    Failure, Handle, LastError, free, give, infallible, last_error, ps_buffer, ps_bytes, put, read, text,
+    with,
 };
 use crate::config::ps_config;
 use crate::event::{EventCell, ps_event};
@@ -80,11 +81,7 @@ struct Socket {
 
 impl Socket {
     /// Remembers what the driver waits for. Returns `Ready` with `None` at the deadline.
-    fn wait<T>(
-        &mut self,
-        kind: ps_step_kind,
-        until: Instant,
-    ) -> Poll<Result<Option<T>, TransportError>> {
+    fn wait<T>(&mut self, kind: ps_step_kind, until: Instant) -> Poll<Result<Option<T>, TransportError>> {
         if self.now >= until {
             return Poll::Ready(Ok(None));
         }

@@ -9,7 +9,8 @@ use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 use crate::border::{
-    Failure, Handle, LastError, Outcome, bytes, free, give, infallible, last_error, ps_bytes, put, read, text, with,
+    Failure, Handle, LastError, Outcome, bytes, free, give, infallible, last_error, ps_bytes, put, read,
+    text, with,
 };
 use crate::config::ps_config;
 use crate::event::{EventCell, ps_event};

@@ -163,7 +163,9 @@ impl Recorder {
                 (line, Counted::Stream)
             }
             ForeignEvent::Refused { text, document } => (refused_text(text, document), Counted::Refusal),
-            ForeignEvent::Disconnected(disconnected) => (disconnected_text(disconnected), Counted::Disconnect),
+            ForeignEvent::Disconnected(disconnected) => {
+                (disconnected_text(disconnected), Counted::Disconnect)
+            }
             ForeignEvent::Resumed => ("resumed".to_owned(), Counted::Other),
             ForeignEvent::GaveUp { reason } => (format!("gave up: {reason}"), Counted::Disconnect),
         };
@@ -297,7 +299,8 @@ fn disconnected_line(disconnected: &Disconnected) -> String {
 }
 
 fn disconnected_text(disconnected: ForeignDisconnect<'_>) -> String {
-    let ForeignDisconnect { code, reason, announced, delay, at_ceiling, reset_ignored, gap, .. } = disconnected;
+    let ForeignDisconnect { code, reason, announced, delay, at_ceiling, reset_ignored, gap, .. } =
+        disconnected;
     // The server names the end of the window by the wall clock.
     let delay = if disconnected.is_window_limit {
         format!("{} s or more", if delay.as_secs() >= 58 { 58 } else { delay.as_secs() })
