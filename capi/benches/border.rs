@@ -152,19 +152,19 @@ fn main() {
         let sums = [rust_round(&mut session, &wire), c_round(c_session, decode, &wire)];
         assert!(sums[0] == sums[1] && sums[0] > 0);
         let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let mut times = [[0; ROUNDS]; 2];
-        for round in 0..ROUNDS {
+        let mut times = [[0; 2]; ROUNDS];
+        for [rust, c] in &mut times {
             let start = StdInstant::now();
             assert_eq!(rust_round(&mut session, black_box(&wire)), sums[0]);
-            times[0][round] = start.elapsed().as_nanos() as u64;
+            *rust = start.elapsed().as_nanos() as u64;
             let start = StdInstant::now();
             assert_eq!(c_round(c_session, decode, black_box(&wire)), sums[1]);
-            times[1][round] = start.elapsed().as_nanos() as u64;
+            *c = start.elapsed().as_nanos() as u64;
         }
         let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        let [rust, c] = times.map(|mut times| {
-            times.sort_unstable();
-            times[ROUNDS / 2] as f64 / MESSAGES as f64
+        let [rust, c] = [0, 1].map(|which| {
+            times.sort_unstable_by_key(|round| round[which]);
+            times[ROUNDS / 2][which] as f64 / MESSAGES as f64
         });
         let bytes = wire.len() / MESSAGES;
         println!(
