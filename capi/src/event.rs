@@ -363,10 +363,10 @@ impl EventCell {
 
     /// Stores an event of a session.
     #[inline(always)]
-    pub(crate) fn session(&mut self, event: &SessionEvent<'_>) {
+    pub(crate) fn session(&mut self, event: SessionEvent<'_>) {
         match event {
             SessionEvent::Message(message) => self.message(message.bytes, &message.class, message.origin),
-            event => self.other(event),
+            event => self.other(&event),
         }
     }
 

@@ -283,7 +283,7 @@ pub unsafe extern "C" fn ps_link_next(
             match link.driver.poll_next(&mut Context::from_waker(Waker::noop())) {
                 Poll::Pending => Ok(ps_status::Again),
                 Poll::Ready(Some(found)) => {
-                    link.event.session(&found);
+                    link.event.session(found);
                     put(event, link.event.event());
                     Ok(ps_status::Ok)
                 }

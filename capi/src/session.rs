@@ -207,19 +207,17 @@ pub unsafe extern "C" fn ps_session_decode(
             if consumed.is_null() || event.is_null() {
                 return Err(ps_status::Null.into());
             }
-            let (used, found) = session.session.decode(input, Instant::from_nanos(now_ns));
+            // In two calls, so that the compiler need not store whole events on the way.
+            let ps_session { session, event: cell, .. } = session;
+            let (used, found) = session.scan(input, Instant::from_nanos(now_ns));
             put(consumed, used);
-            match found {
-                Some(found) => {
-                    session.event.session(&found);
-                    put(event, session.event.event());
-                    Ok(ps_status::Ok)
-                }
-                None => {
-                    put(event, std::ptr::null());
-                    Ok(ps_status::Again)
-                }
-            }
+            let Some(found) = found else {
+                put(event, std::ptr::null());
+                return Ok(ps_status::Again);
+            };
+            cell.session(session.lend(found, input));
+            put(event, cell.event());
+            Ok(ps_status::Ok)
         })
     }
 }

@@ -246,7 +246,7 @@ impl ps_stream {
                 // An event that is read already needs no clock.
                 let is_ready = source.find_next();
                 self.limit.set(timeout.filter(|_| !is_ready).and_then(end_of));
-                source.next().map(|event| event.map(|event| cell.session(&event)))
+                source.next().map(|event| event.map(|event| cell.session(event)))
             }
             Source::Merged(source) => {
                 let is_ready = source.find_next();
@@ -458,7 +458,7 @@ impl EventCell {
     fn merged(&mut self, event: &MergedEvent<'_>) {
         match event {
             MergedEvent::Session { connection, event } => {
-                self.session(event);
+                self.session(*event);
                 self.set_connection(*connection);
             }
             MergedEvent::Interrupted(interrupted) => self.interrupted(interrupted),
