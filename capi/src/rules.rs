@@ -150,7 +150,7 @@ pub unsafe extern "C" fn ps_rules_list(rules: *mut ps_rules, count: *mut usize) 
 /// Borrows the caller's rules.
 ///
 /// # Safety
-/// As [`slice`], also for the texts of the rules.
+/// As [`slice()`], also for the texts of the rules.
 unsafe fn requested<'a>(list: *const ps_new_rule, count: usize) -> Outcome<Vec<NewRule<'a>>> {
     // SAFETY: as the caller promises.
     let list = unsafe { slice(list, count) }?;
