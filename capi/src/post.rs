@@ -58,19 +58,26 @@ const NONE: ps_value =
 /// The most keys of a path.
 const KEYS_MAX: usize = 16;
 
-fn string(text: JsonStr<'_>) -> ps_value {
+/// Returns the value of a string that lies in `message`.
+fn string(text: JsonStr<'_>, message: &[u8]) -> ps_value {
     let raw = text.raw();
-    // The quotes are beside the content: a string of a message has both.
-    let json = ps_bytes { data: raw.as_ptr().wrapping_sub(1).cast(), len: raw.len() + 2 };
-    ps_value { kind: ps_value_kind::String, is_escaped: text.is_escaped(), json, text: ps_bytes::new(raw) }
+    let start = raw.as_ptr().addr().wrapping_sub(message.as_ptr().addr());
+    // The quotes are beside the content.
+    let json = message.get(start.wrapping_sub(1)..start.saturating_add(raw.len() + 1));
+    ps_value {
+        kind: ps_value_kind::String,
+        is_escaped: text.is_escaped(),
+        json: ps_bytes::optional(json),
+        text: ps_bytes::new(raw),
+    }
 }
 
-fn value(value: Value<'_>) -> ps_value {
+fn value(value: Value<'_>, message: &[u8]) -> ps_value {
     let kind = match value.kind() {
         ValueKind::Null => ps_value_kind::Null,
         ValueKind::Bool => ps_value_kind::Bool,
         ValueKind::Number => ps_value_kind::Number,
-        ValueKind::String => return value.as_str().map_or(NONE, string),
+        ValueKind::String => return value.as_str().map_or(NONE, |text| string(text, message)),
         ValueKind::Array => ps_value_kind::Array,
         ValueKind::Object => ps_value_kind::Object,
     };
@@ -85,7 +92,7 @@ unsafe fn field<T>(
     message: *const c_void,
     len: usize,
     out: *mut T,
-    find: impl FnOnce(Post<'_>) -> Option<T>,
+    find: impl FnOnce(Post<'_>, &[u8]) -> Option<T>,
 ) -> ps_status {
     guard(|| {
         // SAFETY: as the caller promises.
@@ -93,7 +100,7 @@ unsafe fn field<T>(
         if out.is_null() {
             return Err(ps_status::Null.into());
         }
-        let Some(found) = find(Post::new(message)) else { return Ok(ps_status::Absent) };
+        let Some(found) = find(Post::new(message), message) else { return Ok(ps_status::Absent) };
         // SAFETY: as the caller promises.
         unsafe { put(out, found) };
         Ok(ps_status::Ok)
@@ -109,7 +116,7 @@ unsafe fn field<T>(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_post_id(message: *const c_void, len: usize, id: *mut u64) -> ps_status {
     // SAFETY: the caller passes `len` readable bytes and a place for the result.
-    unsafe { field(message, len, id, |post| post.id().map(|id| id.as_u64())) }
+    unsafe { field(message, len, id, |post, _| post.id().map(|id| id.as_u64())) }
 }
 
 /// Returns the complete text of a Post. `&`, `<` and `>` are written as HTML entities. See
@@ -119,7 +126,7 @@ pub unsafe extern "C" fn ps_post_id(message: *const c_void, len: usize, id: *mut
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_post_text(message: *const c_void, len: usize, text: *mut ps_value) -> ps_status {
     // SAFETY: the caller passes `len` readable bytes and a place for the result.
-    unsafe { field(message, len, text, |post| post.text().map(string)) }
+    unsafe { field(message, len, text, |post, message| post.text().map(|text| string(text, message))) }
 }
 
 /// Returns the author of a Post. Version 2: from `includes.users`, which may lack the author.
@@ -131,10 +138,10 @@ pub unsafe extern "C" fn ps_post_author(
     len: usize,
     author: *mut ps_author,
 ) -> ps_status {
-    let find = |post: Post<'_>| {
+    let find = |post: Post<'_>, message: &[u8]| {
         let author = post.author();
         let id = author.and_then(|author| author.id()).or_else(|| post.author_id())?;
-        let name = |name: Option<JsonStr<'_>>| name.map_or(NONE, string);
+        let name = |name: Option<JsonStr<'_>>| name.map_or(NONE, |name| string(name, message));
         Some(ps_author {
             id,
             screen_name: name(author.and_then(|author| author.screen_name())),
@@ -155,7 +162,7 @@ pub unsafe extern "C" fn ps_post_created_at(
     len: usize,
     created_at_ms: *mut u64,
 ) -> ps_status {
-    let find = |post: Post<'_>| post.id()?.created_at().map(|time| time.as_millis());
+    let find = |post: Post<'_>, _: &[u8]| post.id()?.created_at().map(|time| time.as_millis());
     // SAFETY: the caller passes `len` readable bytes and a place for the result.
     unsafe { field(message, len, created_at_ms, find) }
 }
@@ -166,7 +173,7 @@ pub unsafe extern "C" fn ps_post_created_at(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_post_lang(message: *const c_void, len: usize, lang: *mut ps_value) -> ps_status {
     // SAFETY: the caller passes `len` readable bytes and a place for the result.
-    unsafe { field(message, len, lang, |post| post.lang().map(string)) }
+    unsafe { field(message, len, lang, |post, message| post.lang().map(|text| string(text, message))) }
 }
 
 /// Returns the value at a path in a message: keys separated by dots, such as
@@ -197,7 +204,7 @@ pub unsafe extern "C" fn ps_post_value(
         let found = Value::new(message).and_then(|root| root.path(&keys[..count]));
         let Some(found) = found else { return Ok(ps_status::Absent) };
         // SAFETY: the caller passes a place for the result.
-        unsafe { put(value, self::value(found)) };
+        unsafe { put(value, self::value(found, message)) };
         Ok(ps_status::Ok)
     })
 }
