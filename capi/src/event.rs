@@ -267,6 +267,8 @@ pub(crate) struct EventCell {
     disconnected: ps_disconnected,
     refused: ps_refused,
     late: ps_late,
+    /// The event has a gap.
+    has_gap: bool,
     /// The texts that the details point to.
     text: String,
     address: String,
@@ -331,14 +333,36 @@ impl EventCell {
             },
             refused: ps_refused { status: 0, refusal: ps_refusal::None, text: ps_bytes::EMPTY },
             late: ps_late { is_reader: false, by_ns: 0 },
+            has_gap: false,
             text: String::new(),
             address: String::new(),
         })
     }
 
-    /// Returns the address of the event.
-    pub(crate) const fn event(&self) -> *const ps_event {
+    /// Returns the address of the event, whose details are complete.
+    #[inline]
+    pub(crate) fn event(&mut self) -> *const ps_event {
+        if self.event.kind != ps_event_kind::Message {
+            self.point();
+        }
         &raw const self.event
+    }
+
+    /// Sets the pointers to the details. Last, because a later change of a detail would end its
+    /// pointer's right to be read.
+    fn point(&mut self) {
+        if self.has_gap {
+            self.event.gap = &raw const self.gap;
+        }
+        match self.event.kind {
+            ps_event_kind::Connected => self.event.connected = &raw const self.connected,
+            ps_event_kind::Disconnected | ps_event_kind::GaveUp => {
+                self.event.disconnected = &raw const self.disconnected;
+            }
+            ps_event_kind::Refused => self.event.refused = &raw const self.refused,
+            ps_event_kind::Late => self.event.late = &raw const self.late,
+            _ => {}
+        }
     }
 
     pub(crate) fn set_connection(&mut self, connection: ConnectionId) {
@@ -398,6 +422,7 @@ impl EventCell {
 
     fn start(&mut self, kind: ps_event_kind) {
         self.event = ps_event { kind, ..NO_EVENT };
+        self.has_gap = false;
     }
 
     pub(crate) fn keep_alive(&mut self) {
@@ -433,7 +458,6 @@ impl EventCell {
             server_earliest_ms: earliest.as_millis(),
             server_latest_ms: latest.as_millis(),
         };
-        self.event.connected = &raw const self.connected;
     }
 
     pub(crate) fn resumed(&mut self, gap: &Gap) {
@@ -443,6 +467,7 @@ impl EventCell {
 
     fn gap(&mut self, gap: &Gap) {
         let id = |id: Option<PostId>| id.map_or(0, PostId::as_u64);
+        self.has_gap = true;
         self.gap = ps_gap {
             from_ms: gap.from.as_millis(),
             to_ms: gap.to.as_millis(),
@@ -451,11 +476,11 @@ impl EventCell {
             group: 0,
             backfill_minutes: 0,
         };
-        self.event.gap = &raw const self.gap;
     }
 
     fn range(&mut self, kind: ps_event_kind, from: UnixTime, to: UnixTime, group: u16) {
         self.start(kind);
+        self.has_gap = true;
         self.gap = ps_gap {
             from_ms: from.as_millis(),
             to_ms: to.as_millis(),
@@ -464,7 +489,6 @@ impl EventCell {
             group: group.into(),
             backfill_minutes: 0,
         };
-        self.event.gap = &raw const self.gap;
     }
 
     pub(crate) fn interrupted(&mut self, interrupted: &Interrupted) {
@@ -493,7 +517,6 @@ impl EventCell {
             is_reader: late.kind == LateKind::Read,
             by_ns: Instant::ZERO.saturating_add(late.by).as_nanos(),
         };
-        self.event.late = &raw const self.late;
     }
 
     pub(crate) fn refused(&mut self, refusal: Refusal, document: &[u8]) {
@@ -505,7 +528,6 @@ impl EventCell {
             text: ps_bytes::new(self.text.as_bytes()),
         };
         self.event.bytes = ps_bytes::new(document);
-        self.event.refused = &raw const self.refused;
     }
 
     pub(crate) fn disconnected(&mut self, disconnected: &Disconnected) {
@@ -558,7 +580,6 @@ impl EventCell {
             undelivered: 0,
             peer_address: ps_bytes::new(self.address.as_bytes()),
         };
-        self.event.disconnected = &raw const self.disconnected;
     }
 }
 
