@@ -1,6 +1,6 @@
 //! The C interface, used from C.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
