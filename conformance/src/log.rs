@@ -3,8 +3,10 @@
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use powerstream_client::owned::{OwnedConnected, OwnedEvent, OwnedMessage, OwnedRefused};
+use powerstream_core::http::BodyFraming;
 use powerstream_core::session::{DisconnectReason, Disconnected, RefusalKind};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::UnixTime;
@@ -27,6 +29,76 @@ pub enum Until {
     Disconnects(usize),
     /// After this many keep-alives.
     KeepAlives(usize),
+}
+
+/// An event of a program in another language. Its messages, keep-alives and skipped messages are
+/// recorded as [`OwnedEvent`]s.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_enums, reason = "the events that cannot be made from their bytes")]
+pub enum ForeignEvent<'a> {
+    /// A stream began.
+    Connected {
+        /// The status of the response.
+        status: u16,
+        /// The framing of its body.
+        framing: BodyFraming,
+        /// The datacenter that responded.
+        datacenter: Option<&'a str>,
+        /// True if there is a gap before it.
+        gap: bool,
+        /// The minutes of backfill requested.
+        backfill_minutes: u8,
+    },
+    /// The server refused.
+    Refused {
+        /// The meaning of the refusal.
+        text: &'a str,
+        /// The document.
+        document: &'a [u8],
+    },
+    /// A connection ended.
+    Disconnected(ForeignDisconnect<'a>),
+    /// The first live Post after a gap arrived.
+    Resumed,
+    /// The session gave up.
+    GaveUp {
+        /// The text of the reason.
+        reason: &'a str,
+    },
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a program in another language has all of it")]
+pub struct ForeignDisconnect<'a> {
+    /// The code of the reason.
+    pub code: &'a str,
+    /// The text of the reason.
+    pub reason: &'a str,
+    /// True if the reason is that the requests of the rate-limit window are used up.
+    pub is_window_limit: bool,
+    /// The name of the kind of message that announced it.
+    pub announced: Option<&'a str>,
+    /// The wait before the next attempt.
+    pub delay: Duration,
+    /// True if the schedule has reached its ceiling.
+    pub at_ceiling: bool,
+    /// True if a reset time was ignored.
+    pub reset_ignored: bool,
+    /// True if Posts may be missing.
+    pub gap: bool,
+    /// Bytes that were not part of a complete message.
+    pub undelivered: u64,
+}
+
+/// What an event counts as.
+enum Counted {
+    Stream,
+    Refusal,
+    Message(OwnedMessage),
+    KeepAlive,
+    Disconnect,
+    Other,
 }
 
 /// Records events and says when the script is complete. It is `Send`, to move with a stream into a
@@ -55,7 +127,6 @@ impl Recorder {
     /// Records an event. Returns [`ControlFlow::Break`] once the script is complete: then drop the
     /// stream.
     pub fn record(&mut self, event: OwnedEvent) -> ControlFlow<()> {
-        let log = &mut self.log;
         let line = match &event {
             // A busy machine is late.
             OwnedEvent::Late(_) => return ControlFlow::Continue(()),
@@ -70,17 +141,50 @@ impl Recorder {
             OwnedEvent::GaveUp(gave_up) => format!("gave up: {}", gave_up.reason),
             event => format!("{event:?}"),
         };
+        self.add(
+            line,
+            match event {
+                OwnedEvent::Connected(_) => Counted::Stream,
+                OwnedEvent::Refused(_) => Counted::Refusal,
+                OwnedEvent::Message(message) => Counted::Message(message),
+                OwnedEvent::KeepAlive => Counted::KeepAlive,
+                OwnedEvent::Disconnected(_) | OwnedEvent::GaveUp(_) => Counted::Disconnect,
+                _ => Counted::Other,
+            },
+        )
+    }
+
+    /// Records an event of a program in another language, which cannot make an [`OwnedEvent`].
+    /// Otherwise as [`Self::record`].
+    pub fn record_foreign(&mut self, event: ForeignEvent<'_>) -> ControlFlow<()> {
+        let (line, counted) = match event {
+            ForeignEvent::Connected { status, framing, datacenter, gap, backfill_minutes } => {
+                let line = connected_text(status, framing, datacenter, gap, backfill_minutes);
+                (line, Counted::Stream)
+            }
+            ForeignEvent::Refused { text, document } => (refused_text(text, document), Counted::Refusal),
+            ForeignEvent::Disconnected(disconnected) => {
+                (disconnected_text(disconnected), Counted::Disconnect)
+            }
+            ForeignEvent::Resumed => ("resumed".to_owned(), Counted::Other),
+            ForeignEvent::GaveUp { reason } => (format!("gave up: {reason}"), Counted::Disconnect),
+        };
+        self.add(line, counted)
+    }
+
+    fn add(&mut self, line: String, counted: Counted) -> ControlFlow<()> {
+        let log = &mut self.log;
         log.lines.push(line);
-        match event {
-            OwnedEvent::Connected(_) => {
+        match counted {
+            Counted::Stream => {
                 log.connections += 1;
                 log.streams.push(Vec::new());
             }
-            OwnedEvent::Refused(_) => log.connections += 1,
-            OwnedEvent::Message(message) => log.streams.last_mut().unwrap().push(message),
-            OwnedEvent::KeepAlive => log.keep_alives += 1,
-            OwnedEvent::Disconnected(_) | OwnedEvent::GaveUp(_) => log.disconnects += 1,
-            _ => {}
+            Counted::Refusal => log.connections += 1,
+            Counted::Message(message) => log.streams.last_mut().unwrap().push(message),
+            Counted::KeepAlive => log.keep_alives += 1,
+            Counted::Disconnect => log.disconnects += 1,
+            Counted::Other => {}
         }
         let is_enough = match self.until {
             Until::Messages { stream, count } => {
@@ -138,7 +242,16 @@ const METADATA: &[u8] = b"\"connection_metadata\"";
 
 fn connected_line(connected: &OwnedConnected) -> String {
     let OwnedConnected { head, datacenter, gap, backfill_minutes, .. } = connected;
-    let (status, framing, gap) = (head.status, head.framing, gap.is_some());
+    connected_text(head.status, head.framing, datacenter.as_deref(), gap.is_some(), *backfill_minutes)
+}
+
+fn connected_text(
+    status: u16,
+    framing: BodyFraming,
+    datacenter: Option<&str>,
+    gap: bool,
+    backfill_minutes: u8,
+) -> String {
     format!(
         "connected: {status} {framing:?}, datacenter {datacenter:?}, gap {gap}, backfill {backfill_minutes}"
     )
@@ -161,24 +274,43 @@ fn message_line(message: &OwnedMessage) -> String {
 }
 
 fn refused_line(refused: &OwnedRefused) -> String {
-    let (refusal, document) = (refused.refusal, String::from_utf8_lossy(&refused.document));
-    format!("refused: {refusal}, {document}")
+    refused_text(&refused.refusal.to_string(), &refused.document)
+}
+
+fn refused_text(refusal: &str, document: &[u8]) -> String {
+    format!("refused: {refusal}, {}", String::from_utf8_lossy(document))
 }
 
 fn disconnected_line(disconnected: &Disconnected) -> String {
     let Disconnected { reason, announced, delay, at_ceiling, reset_ignored, undelivered, .. } = disconnected;
+    let kind = announced.map(|kind| format!("{kind:?}"));
+    disconnected_text(ForeignDisconnect {
+        code: reason.code(),
+        reason: &reason.to_string(),
+        is_window_limit: matches!(reason, DisconnectReason::Refused(refusal) if refusal.kind == RefusalKind::WindowLimit),
+        // The name of the kind, without what it carries.
+        announced: kind.as_ref().and_then(|kind| kind.split([' ', '(']).next()),
+        delay: *delay,
+        at_ceiling: *at_ceiling,
+        reset_ignored: *reset_ignored,
+        gap: disconnected.gap_from.is_some(),
+        undelivered: *undelivered,
+    })
+}
+
+fn disconnected_text(disconnected: ForeignDisconnect<'_>) -> String {
+    let ForeignDisconnect { code, reason, announced, delay, at_ceiling, reset_ignored, gap, .. } =
+        disconnected;
     // The server names the end of the window by the wall clock.
-    let delay = match reason {
-        DisconnectReason::Refused(refusal) if refusal.kind == RefusalKind::WindowLimit => {
-            format!("{} s or more", if delay.as_secs() >= 58 { 58 } else { delay.as_secs() })
-        }
-        _ => format!("{delay:?}"),
+    let delay = if disconnected.is_window_limit {
+        format!("{} s or more", if delay.as_secs() >= 58 { 58 } else { delay.as_secs() })
+    } else {
+        format!("{delay:?}")
     };
-    let gap = disconnected.gap_from.is_some();
     format!(
-        "disconnected: {} ({reason}), announced {announced:?}, again in {delay}, at ceiling {at_ceiling}, \
-         reset ignored {reset_ignored}, gap {gap}, undelivered {undelivered}",
-        reason.code()
+        "disconnected: {code} ({reason}), announced {announced:?}, again in {delay}, at ceiling {at_ceiling}, \
+         reset ignored {reset_ignored}, gap {gap}, undelivered {}",
+        disconnected.undelivered
     )
 }
 

@@ -27,8 +27,8 @@ const ALL: Until = Until::Messages { stream: 1, count: POSTS + 1 };
 /// Some messages of the stream behind the fault.
 const AFTER_FAULT: Until = Until::Messages { stream: 2, count: 20 };
 
-/// A token that occurs nowhere else.
-const TOKEN: &str = "conformance-5c9d1e7f";
+/// The token of every script, which occurs nowhere else.
+pub const TOKEN: &str = "conformance-5c9d1e7f";
 
 /// Scenarios that depend on timing, so that no two runs have the same log. The suite
 /// [`no_silent_loss`](crate::no_silent_loss) runs them.

@@ -23,6 +23,18 @@ impl RuleKey {
         Self((age as u64) << 32 | slot as u64)
     }
 
+    /// Returns the key as a number, for programs that keep keys outside of Rust.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// Creates the key of a number from [`Self::as_u64`]. For any other number, the set has no rule.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+
     #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
     pub(crate) const fn slot(self) -> u32 {
         self.0 as u32

@@ -1,0 +1,7 @@
+//! The C interface, used from C.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+mod conformance;
+mod support;
