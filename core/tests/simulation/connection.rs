@@ -12,6 +12,7 @@ use crate::network::{Advice, Bytes, Content, End, Expected, Path};
 use crate::responses;
 use crate::rng::Rng;
 use crate::service::{MS, Post, SEC, Service};
+use crate::transcript::note;
 
 /// What a connection uses of its run.
 pub(crate) struct Context<'a> {
@@ -236,6 +237,7 @@ impl Connection {
         if of.faults.on && live.fault_at <= at {
             live.fault_at = at + of.rng.about(of.faults.stream_every);
             if let Some(fault) = of.faults.one(Stage::Stream, of.rng) {
+                note(at, 8, 3, fault as u64, format_args!("fault {}", fault.text()));
                 self.fault(fault, at, of);
             }
             return;
@@ -266,6 +268,13 @@ impl Connection {
     fn junk(&mut self, at: u64, content: &[u8]) {
         let bytes = content.to_vec();
         self.message(at, content, Expected::Message { bytes, is_post: false, advice: None });
+    }
+
+    /// Returns the Post `back` Posts ago, if this connection sent it in the last ten minutes.
+    fn sent(&self, back: u64, at: u64, service: &Service) -> Option<Post> {
+        let post = service.get(service.end().checked_sub(back)?)?;
+        let is_sent = self.live.as_ref()?.due(post, service) < at;
+        (is_sent && post.created + 600_000 > service.unix(at)).then_some(*post)
     }
 
     fn fault(&mut self, fault: Fault, at: u64, of: &mut Context<'_>) {
@@ -332,7 +341,13 @@ impl Connection {
             }
             Fault::BrokenChunk if self.is_chunked => {
                 let wire = rng.pick(responses::BROKEN_CHUNKS);
-                self.send(at, Bytes::ending(wire, End::Protocol));
+                let mut bytes = Bytes::ending(wire, End::Protocol);
+                if wire.starts_with(b"2\r\n\r\n") {
+                    // What is before the fault is delivered.
+                    bytes.events.push_back((5, Expected::KeepAlive));
+                    bytes.end_from = 5;
+                }
+                self.send(at, bytes);
                 self.is_over = true;
             }
             Fault::SmallSize if self.is_chunked => {
@@ -343,7 +358,7 @@ impl Connection {
                 self.is_over = true;
             }
             Fault::LargeSize if self.is_chunked => {
-                let size = 20 + rng.pick(&[1, 2, 9, 1_u64 << 40]);
+                let size = 21 + rng.pick(&[1, 2, 9, 1_u64 << 40]);
                 let wire = format!("{size:x}\r\n{{\"large\":\"aaaaaaa\"}}\r\n\r\n2\r\n\r\n\r\n");
                 self.send(at, Bytes::ending(wire, End::Any));
                 self.is_over = true;
@@ -399,31 +414,22 @@ impl Connection {
                 self.message(at, content.as_bytes(), Expected::Message { bytes, is_post: false, advice });
                 match rng.below(3) {
                     0 => self.close(at + rng.pick(&[0, SEC, 5 * SEC - 1, 5 * SEC, 5 * SEC + 1]), false),
-                    1 => live_post_after(self, at, of),
+                    1 => {
+                        // A Post follows, so the stream continues.
+                        if let Some(post) = self.sent(1, at, of.service) {
+                            self.post(at + of.rng.below(6 * SEC), &post);
+                        }
+                    }
                     _ => {}
                 }
             }
             Fault::Duplicate => {
-                let index = of.service.end().wrapping_sub(rng.range(1, 20));
-                if let Some(post) = of.service.get(index).copied() {
-                    // Not before its first copy.
-                    if self.live.as_ref().is_some_and(|live| live.due(&post, of.service) < at) {
-                        self.post(at, &post);
-                    }
+                if let Some(post) = self.sent(rng.range(1, 20), at, of.service) {
+                    self.post(at, &post);
                 }
             }
-            Fault::Burst => of.service.burst(at, at + 60 * SEC),
+            Fault::Burst => of.service.burst(at + 600 * SEC),
             _ => {}
-        }
-    }
-}
-
-/// A Post follows an announcement, so the stream continues.
-fn live_post_after(connection: &mut Connection, at: u64, of: &mut Context<'_>) {
-    let Some(index) = of.service.end().checked_sub(1) else { return };
-    if let Some(post) = of.service.get(index).copied() {
-        if connection.live.as_ref().is_some_and(|live| live.due(&post, of.service) < at) {
-            connection.post(at + of.rng.below(6 * SEC), &post);
         }
     }
 }
@@ -444,7 +450,7 @@ impl Live {
 }
 
 impl Context<'_> {
-    fn create(&mut self, until: u64) {
+    pub(crate) fn create(&mut self, until: u64) {
         let Self { service, faults, rng, .. } = self;
         let mut luck = Rng(rng.next());
         service.create(until, rng, || luck.chance(2) && faults.fires(Fault::Straggler));

@@ -158,7 +158,9 @@ impl Model {
             } else if self.begun.is_none() || !self.due.is_empty() {
                 self.begun = Some(at.max(self.last));
             }
-            if self.healthy_at.is_none() && at.saturating_sub(self.head_at) >= HEALTHY {
+            // Content that was not delivered before an error does not count.
+            let is_discarded = self.end.why == Some(End::Protocol) && self.due.is_empty();
+            if !is_discarded && self.healthy_at.is_none() && at.saturating_sub(self.head_at) >= HEALTHY {
                 self.healthy_at = Some(at);
                 (self.failures, self.has_immediate) = ([0; 3], true);
                 self.attempts.clear();
@@ -326,9 +328,5 @@ impl Model {
         };
         assert!(wait >= base.max(asked), "I10: failure {count} of class {class} waits {wait} ns of {base}, {asked}");
         assert!(wait <= (base + base / 4).max(asked), "I10: failure {count} of class {class} waits {wait} ns of {base}");
-    }
-
-    pub(crate) fn is_healthy(&self) -> bool {
-        self.is_streaming && self.healthy_at.is_some()
     }
 }

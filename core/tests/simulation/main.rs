@@ -35,6 +35,9 @@ use shrink::Failure;
 use statistics::Statistics;
 use world::{Case, Plan};
 
+/// The lines of a failing run's transcript that are printed. A replay prints all.
+const LINES_MAX: usize = 40;
+
 /// Nanoseconds of a year of 365.25 days.
 const YEAR: f64 = 365.25 * 86_400.0 * 1e9;
 
@@ -130,7 +133,8 @@ fn report(case: Case, text: &str) -> ExitCode {
     println!("{text}");
     println!("found by REPLAY={}; shrinks ..", shrink::format(case));
     let (case, failure) = shrink::shrink(case, text);
-    println!("{}", failure.lines.join("\n"));
+    let last = failure.lines.len().saturating_sub(LINES_MAX);
+    println!("{}", failure.lines[last..].join("\n"));
     println!("{}", failure.text);
     println!("replay it by");
     println!("REPLAY={} cargo test --release -p powerstream-core --test simulation", shrink::format(case));

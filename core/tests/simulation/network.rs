@@ -146,7 +146,8 @@ impl Path {
     }
 
     pub(crate) fn send(&mut self, sent_at: u64, content: Content) {
-        if self.dead || self.reset.is_some() {
+        let is_empty = matches!(&content, Content::Bytes(bytes) if bytes.wire.is_empty());
+        if self.dead || self.reset.is_some() || is_empty {
             return;
         }
         let at = (sent_at + self.latency).max(self.stalled_until).max(self.last_at);

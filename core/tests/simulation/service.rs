@@ -10,8 +10,8 @@ pub(crate) const SEC: u64 = 1_000_000_000;
 pub(crate) const MINUTE: u64 = 60 * SEC;
 pub(crate) const HOUR: u64 = 3_600 * SEC;
 
-/// The service keeps Posts this long for backfill.
-const ARCHIVE: u64 = 11 * MINUTE;
+/// Posts are kept this long: backfill repeats them, and a suspended machine reads them late.
+const ARCHIVE: u64 = 12 * HOUR;
 
 /// The epoch of ids, in Unix milliseconds.
 const ID_EPOCH: u64 = 1_288_834_974_657;
@@ -87,12 +87,9 @@ impl Service {
         self.next_at
     }
 
-    /// Creates ten times as many Posts until this time.
-    pub(crate) fn burst(&mut self, now: u64, until: u64) {
-        if self.every.is_some() {
-            self.burst_until = until;
-            self.next_at = self.next_at.min(now + SEC);
-        }
+    /// Creates ten times as many Posts from the next one until this time.
+    pub(crate) const fn burst(&mut self, until: u64) {
+        self.burst_until = until;
     }
 
     /// Returns the index after the newest Post.
@@ -115,7 +112,7 @@ impl Service {
         self.base + self.posts.partition_point(|post| post.created < unix) as u64
     }
 
-    /// Forgets Posts before `checked` that are too old for backfill.
+    /// Forgets Posts before `checked` that are too old to arrive.
     pub(crate) fn forget(&mut self, checked: u64, now: u64) {
         let oldest = self.unix(now.saturating_sub(ARCHIVE));
         while self.base < checked && self.posts.front().is_some_and(|post| post.created < oldest) {

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 
-const LINES_MAX: usize = 80;
+/// Longer transcripts lose their beginning.
+const LINES_MAX: usize = 100_000;
 
 /// The transcript of the run on this thread. It outlives a panic of the run.
 #[derive(Debug, Default)]
