@@ -73,7 +73,11 @@ impl Meter {
             }
             State::Extension(size) => {
                 self.framing += 1;
-                if byte == b'\n' { State::Data(size) } else { State::Extension(size) }
+                match byte {
+                    b'\n' if size == 0 => State::Over,
+                    b'\n' => State::Data(size),
+                    _ => State::Extension(size),
+                }
             }
             State::Data(left) => {
                 self.content += 1;
