@@ -217,7 +217,9 @@ impl Connection {
                     self.send(at, tail);
                 }
                 if let Some(live) = &mut self.live {
+                    // First come the Posts that were held back.
                     live.keep_alive_at = at + live.keep_alive_every;
+                    live.fault_at = live.fault_at.max(at + SEC);
                 }
             } else {
                 self.drip = Some(drip);
@@ -392,8 +394,8 @@ impl Connection {
                 }
             }
             Fault::EndlessMessage => {
-                let piece = framed_piece(self.is_chunked, &[b'y'; 1_000]);
-                let every = rng.pick(&[100 * MS, 999 * MS]);
+                let piece = framed_piece(self.is_chunked, &[b'y'; 300]);
+                let every = rng.pick(&[300 * MS, 999 * MS]);
                 self.drip(at, every, &piece, u32::MAX, None);
             }
             Fault::Junk => {

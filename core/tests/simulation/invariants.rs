@@ -51,6 +51,8 @@ pub(crate) struct Model {
     head_at: u64,
     /// The stream is healthy since this read.
     healthy_at: Option<u64>,
+    /// The stream may have become healthy with its last read.
+    may_be_healthy: bool,
     failures: [u32; 3],
     has_immediate: bool,
     /// Attempts since the last healthy stream, while all failures had one class.
@@ -77,6 +79,7 @@ impl Model {
             advice: None,
             head_at: 0,
             healthy_at: None,
+            may_be_healthy: false,
             failures: [0; 3],
             has_immediate: true,
             attempts: Vec::new(),
@@ -97,7 +100,7 @@ impl Model {
         self.phase = Phase::Connecting { since: now };
         (self.end, self.late, self.asked_backfill) = (PathEnd::default(), 0, false);
         (self.begun, self.announced, self.advice) = (None, None, None);
-        self.is_streaming = false;
+        (self.is_streaming, self.may_be_healthy) = (false, false);
         self.attempts.push(now);
         let first = self.attempts[0];
         let within = |length: u64| self.attempts.iter().filter(|at| **at <= first + length).count();
@@ -138,9 +141,7 @@ impl Model {
     /// Reports a read of bytes at the time `at`, which the session is given.
     pub(crate) fn handle_read(&mut self, at: u64, bytes: &[u8]) {
         let before = self.meter.content;
-        for byte in bytes {
-            self.meter.push(*byte);
-        }
+        self.meter.push_all(bytes);
         self.read_at = self.read_at.max(at);
         if let (Phase::Requesting { .. }, Some(End::Refused(..))) = (self.phase, self.end.why) {
             self.phase = Phase::ErrorBody { since: at };
@@ -158,15 +159,22 @@ impl Model {
             } else if self.begun.is_none() || !self.due.is_empty() {
                 self.begun = Some(at.max(self.last));
             }
-            // Content that was not delivered before an error does not count.
-            let is_discarded = self.end.why == Some(End::Protocol) && self.due.is_empty();
-            if !is_discarded && self.healthy_at.is_none() && at.saturating_sub(self.head_at) >= HEALTHY {
-                self.healthy_at = Some(at);
-                (self.failures, self.has_immediate) = ([0; 3], true);
-                self.attempts.clear();
-                (self.class, self.is_mixed) = (None, false);
+            if at.saturating_sub(self.head_at) >= HEALTHY {
+                // Content that an error discards in the same read does not count.
+                if self.end.why == Some(End::Protocol) && self.due.is_empty() {
+                    self.may_be_healthy = true;
+                } else if self.healthy_at.is_none() {
+                    self.healthy_at = Some(at);
+                    self.handle_healthy();
+                }
             }
         }
+    }
+
+    fn handle_healthy(&mut self) {
+        (self.failures, self.has_immediate) = ([0; 3], true);
+        self.attempts.clear();
+        (self.class, self.is_mixed) = (None, false);
     }
 
     /// Reports that the driver waits again after events.
@@ -304,6 +312,9 @@ impl Model {
             panic!("I10: a retry after {:?}", ended.reason);
         };
         let (immediate, class) = advice.map_or((true, class), |(of, ..)| (of.immediate, of.class));
+        if self.may_be_healthy && immediate && wait == 0 {
+            self.handle_healthy();
+        }
         self.is_mixed |= self.class.is_some_and(|before| before != class);
         self.class = Some(class);
         self.phase = Phase::Away;

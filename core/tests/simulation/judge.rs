@@ -45,6 +45,11 @@ impl Judge {
         self.gaps.push((from, to));
     }
 
+    /// Returns true if no Post waits for its check.
+    pub(crate) fn is_idle(&self, service: &Service) -> bool {
+        self.cursor >= service.end()
+    }
+
     /// Checks all Posts created before `covered`. Returns the number of lost ones.
     pub(crate) fn check(&mut self, covered: u64, service: &Service, now: u64) -> u64 {
         let mut lost = 0;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::rng::Rng;
-use crate::service::{MS, SEC};
+use crate::service::SEC;
 
 /// An event that the session must deliver once the bytes before it have arrived.
 #[derive(Clone, Debug, PartialEq)]
@@ -253,7 +253,7 @@ impl Path {
         if self.splits {
             // The rest arrives a little later.
             if let Some(item) = self.queue.front_mut() {
-                item.at = item.at.max(now + rng.pick(&[1, 1_000, 3 * MS]));
+                item.at = item.at.max(now + rng.pick(&[1, 10, 1_000]));
             }
         }
         Read::Bytes(count)

@@ -204,7 +204,7 @@ impl World {
             restart_at: None,
             checkpoints: Vec::new(),
             checkpoint_at: start,
-            checkpoint_every: rng.range(1, 300) * SEC,
+            checkpoint_every: rng.range(1, 300) * SEC * if is_dense { 1 } else { 10 },
             calm_at: start + length,
             bounds: Vec::new(),
             statistics: Statistics { runs: 1, ..Statistics::default() },
@@ -781,7 +781,10 @@ impl World {
         let session = &mut self.sessions[index];
         match result {
             Read::Bytes(count) => {
-                let read_at = self.now - std::mem::take(&mut line.back).min(self.now);
+                // A wrong time of the head would make the gap wrong.
+                let is_streaming = line.model.phase == Phase::Streaming;
+                let back = if is_streaming { std::mem::take(&mut line.back) } else { 0 };
+                let read_at = self.now - back.min(self.now);
                 if read_at < self.now {
                     line.model.late += self.now - read_at;
                 }
@@ -984,8 +987,14 @@ impl World {
         }
         let line = &mut self.lines[index];
         let service = &self.services[line.group];
-        if let Some(covered) = core(|| self.sessions[index].covered_until()) {
-            line.judge.check(covered.as_millis(), service, self.now);
+        if !line.judge.is_idle(service) {
+            if let Some(covered) = core(|| self.sessions[index].covered_until()) {
+                line.judge.check(covered.as_millis(), service, self.now);
+            }
+        }
+        let mut groups = self.group_judges.iter().zip(&self.services);
+        if self.now < self.checkpoint_at && groups.all(|(judge, service)| judge.is_idle(service)) {
+            return;
         }
         let is_between = |index: usize| {
             self.lines[index].start == self.lines[index].end && self.sessions[index].poll() != Step::Event
@@ -1124,7 +1133,8 @@ impl Line {
             return flap(connection, at, kind, of);
         }
         self.flap = None;
-        match fault {
+        let lasting = matches!(fault, Some(Fault::Storm | Fault::Flapping));
+        match fault.filter(|_| of.faults.on || !lasting) {
             Some(Fault::HeadStall) => {
                 let at = at + of.rng.around(15 * SEC);
                 connection.stream(at, b"", backfill, false, of);
