@@ -181,6 +181,9 @@ impl Connection {
     /// Returns when something arrives next, if that is known up to `horizon`.
     pub(crate) fn next_arrival(&mut self, now: u64, horizon: u64, of: &mut Context<'_>) -> Option<u64> {
         loop {
+            if let Some(live) = &mut self.live {
+                live.schedule(of.service);
+            }
             let arrival = self.path.next_at();
             // A later event may still destroy what is on its way.
             match self.next_event(of) {
@@ -229,12 +232,7 @@ impl Connection {
         let Some(live) = &mut self.live else { return };
         if of.service.next_at() <= at {
             of.create(at);
-        }
-        while live.cursor < of.service.end() {
-            if let Some(post) = of.service.get(live.cursor) {
-                live.posts.push(Reverse((live.due(post, of.service).max(at), live.cursor)));
-            }
-            live.cursor += 1;
+            return;
         }
         if of.faults.on && live.fault_at <= at {
             live.fault_at = at + of.rng.about(of.faults.stream_every);
@@ -443,6 +441,14 @@ fn framed_piece(is_chunked: bool, content: &[u8]) -> Vec<u8> {
 }
 
 impl Live {
+    /// Schedules the Posts that exist by now: any connection of the group may have created them.
+    fn schedule(&mut self, service: &Service) {
+        while let Some(post) = service.get(self.cursor) {
+            self.posts.push(Reverse((self.due(post, service), self.cursor)));
+            self.cursor += 1;
+        }
+    }
+
     /// Returns when this connection sends a Post.
     fn due(&self, post: &Post, service: &Service) -> u64 {
         let random = Rng(post.id ^ self.key).next();

@@ -68,7 +68,7 @@ impl Plan {
         let mut rng = Rng(seed);
         let lines = rng.pick(&[1, 1, 2, 3]);
         // Long runs are sparse, so that all take a similar time.
-        let (length, fault_every, post_every) = match rng.below(4) {
+        let (length, fault_every, post_every) = match rng.below(5) {
             0 => (rng.range(10, 120) * MINUTE, 20 * SEC, 500 * MS),
             1 => (rng.range(2, 48) * HOUR, 3 * MINUTE, 20 * SEC),
             2 => (rng.range(24, 24 * 30) * HOUR, 20 * MINUTE, 5 * MINUTE),
@@ -178,7 +178,7 @@ impl World {
         let groups = if topology == Topology::Redundant { 1 } else { lines };
         let services = (0..groups).map(|_| Service::new(offset, post_every, start)).collect();
         let mut window = WindowConfig::default();
-        window.posts = rng.pick(&[8, 100, 3_000]);
+        window.posts = rng.pick(&[8, 100, 1_000]);
         window.age_max = rng.pick(&[None, None, Some(Duration::from_secs(600))]);
         window.seed = rng.next();
         let is_dense = fault_every < MINUTE;
