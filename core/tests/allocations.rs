@@ -8,8 +8,8 @@ mod common;
 #[allow(unreachable_pub)]
 mod counting;
 
-use counting::allocations;
 use common::{Chunking, HEAD, chunked, push_chunk};
+use counting::allocations;
 use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::{Window, WindowConfig};

@@ -80,7 +80,14 @@ impl Connection {
     }
 
     /// Starts a stream at `at`, with its head.
-    pub(crate) fn stream(&mut self, at: u64, before: &[u8], backfill: u64, failover: bool, of: &mut Context<'_>) {
+    pub(crate) fn stream(
+        &mut self,
+        at: u64,
+        before: &[u8],
+        backfill: u64,
+        failover: bool,
+        of: &mut Context<'_>,
+    ) {
         self.is_chunked = !of.rng.chance(10);
         let mut head = Bytes::raw(before);
         head.wire.extend(responses::head("200 OK", self.is_chunked, &of.date(at)).bytes());
@@ -153,7 +160,8 @@ impl Connection {
     }
 
     pub(crate) fn cut(&mut self, at: u64, rng: &mut Rng) {
-        let kind = rng.pick(&[TransportErrorKind::Reset, TransportErrorKind::TimedOut, TransportErrorKind::Other]);
+        let kind =
+            rng.pick(&[TransportErrorKind::Reset, TransportErrorKind::TimedOut, TransportErrorKind::Other]);
         self.path.cut(at, kind);
         self.is_over = true;
     }
@@ -220,7 +228,15 @@ impl Connection {
                     self.send(at, tail);
                 }
                 if let Some(live) = &mut self.live {
-                    // First come the Posts that were held back.
+                    // First come the Posts that were held back. Gaps promise nothing about Posts that
+                    // the server sends more than a second late.
+                    live.schedule(of.service);
+                    for Reverse((due, index)) in &live.posts {
+                        let id = of.service.get(*index).map_or(0, |post| post.id);
+                        if let Some(post) = of.service.find(id).filter(|_| due + SEC / 2 < at) {
+                            post.straggles = true;
+                        }
+                    }
                     live.keep_alive_at = at + live.keep_alive_every;
                     live.fault_at = live.fault_at.max(at + SEC);
                 }
@@ -243,7 +259,8 @@ impl Connection {
             return;
         }
         live.since_stall += 1;
-        if let Some(Reverse((due, index))) = live.posts.peek().copied().filter(|Reverse((due, _))| *due <= at) {
+        if let Some(Reverse((due, index))) = live.posts.peek().copied().filter(|Reverse((due, _))| *due <= at)
+        {
             live.posts.pop();
             live.keep_alive_at = due + live.keep_alive_every;
             if let Some(post) = of.service.get(index).copied() {
@@ -292,13 +309,11 @@ impl Connection {
                 }
                 self.junk(at, b"{\"coalesced\":true}");
             }
-            Fault::Stall => {
-                // Several stalls in a row look like a slower server.
-                if live.since_stall >= 8 && !self.path.is_stalled(at) {
-                    live.since_stall = 0;
-                    let length = if rng.chance(50) { rng.below(20 * SEC) } else { rng.around(25 * SEC) };
-                    self.path.stall(at + length);
-                }
+            // Several stalls in a row look like a slower server.
+            Fault::Stall if live.since_stall >= 8 && !self.path.is_stalled(at) => {
+                live.since_stall = 0;
+                let length = if rng.chance(50) { rng.below(20 * SEC) } else { rng.around(25 * SEC) };
+                self.path.stall(at + length);
             }
             Fault::HalfOpen => {
                 self.path.kill();

@@ -337,7 +337,13 @@ impl Model {
             (Some(End::Refused(_, wait)), DisconnectReason::Refused(_)) => wait,
             _ => 0,
         };
-        assert!(wait >= base.max(asked), "I10: failure {count} of class {class} waits {wait} ns of {base}, {asked}");
-        assert!(wait <= (base + base / 4).max(asked), "I10: failure {count} of class {class} waits {wait} ns of {base}");
+        assert!(
+            wait >= base.max(asked),
+            "I10: failure {count} of class {class} waits {wait} ns of {base}, {asked}"
+        );
+        assert!(
+            wait <= (base + base / 4).max(asked),
+            "I10: failure {count} of class {class} waits {wait} ns of {base}"
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! - `SEED`: the first seed. Default: 1.
 //! - `YEARS`: the connection-years to run. Default: a few seconds' worth.
 //! - `WALL_SECONDS`: start no more runs after this time.
+//! - `SHRINK=0`: does not shrink a failing run.
 //! - `REPLAY=SEED:KINDS:FAULTS`: replays one run with its transcript, as a failure prints it.
 
 #![allow(unreachable_pub, clippy::exhaustive_structs, clippy::exhaustive_enums)]
@@ -66,8 +67,12 @@ fn main() -> ExitCode {
     let years = variable("YEARS").unwrap_or(if cfg!(debug_assertions) { 0.05 } else { 3.0 });
     let limit = variable("WALL_SECONDS").map_or(Duration::MAX, Duration::from_secs);
     let begun = Instant::now();
-    let runs =
-        Mutex::new(Runs { seeds: Rng(seed), left: years * YEAR, failure: None, statistics: Statistics::default() });
+    let runs = Mutex::new(Runs {
+        seeds: Rng(seed),
+        left: years * YEAR,
+        failure: None,
+        statistics: Statistics::default(),
+    });
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -98,7 +103,8 @@ fn work(runs: &Mutex<Runs>, begun: Instant, limit: Duration) {
             // One run in 64 is repeated: the same seed must give the same run.
             let again = if case.seed % 64 == 0 { shrink::run(case, false)? } else { return Ok(statistics) };
             let is_same = again == statistics;
-            let failure = || Failure { text: "I18: two runs of one seed differ".to_owned(), lines: Vec::new() };
+            let failure =
+                || Failure { text: "I18: two runs of one seed differ".to_owned(), lines: Vec::new() };
             is_same.then_some(statistics).ok_or_else(failure)
         });
         let Ok(mut runs) = runs.lock() else { return };
@@ -131,7 +137,10 @@ fn replay(text: &str) -> ExitCode {
 
 fn report(case: Case, text: &str) -> ExitCode {
     println!("{text}");
-    println!("found by REPLAY={}; shrinks ..", shrink::format(case));
+    println!("found by REPLAY={}", shrink::format(case));
+    if variable("SHRINK") == Some(0_u8) {
+        return ExitCode::FAILURE;
+    }
     let (case, failure) = shrink::shrink(case, text);
     let last = failure.lines.len().saturating_sub(LINES_MAX);
     println!("{}", failure.lines[last..].join("\n"));

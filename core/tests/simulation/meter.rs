@@ -17,7 +17,11 @@ pub(crate) struct Meter {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
     /// The last four bytes of the head, the position in it, and whether it is an interim one.
-    Head { last: u32, at: u32, is_interim: bool },
+    Head {
+        last: u32,
+        at: u32,
+        is_interim: bool,
+    },
     Size(u64),
     Extension(u64),
     Data(u64),

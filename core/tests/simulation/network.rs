@@ -13,7 +13,11 @@ use crate::service::SEC;
 pub(crate) enum Expected {
     Head,
     /// A message; the group's index of the Post, if it is one; the disconnect that it announces.
-    Message { bytes: Vec<u8>, is_post: bool, advice: Option<Advice> },
+    Message {
+        bytes: Vec<u8>,
+        is_post: bool,
+        advice: Option<Advice>,
+    },
     KeepAlive,
     Skipped(u64),
 }
@@ -264,4 +268,3 @@ impl Path {
         self.queue.front().is_some_and(|item| item.at <= now && !matches!(item.content, Content::Fin(_)))
     }
 }
-

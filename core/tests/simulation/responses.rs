@@ -77,7 +77,11 @@ pub(crate) const RATE_LIMIT: usize = 2;
 /// Messages that announce a disconnect: whether an immediate reconnect is allowed, and the failure
 /// class.
 pub(crate) const ANNOUNCED: &[(&str, bool, usize)] = &[
-    (r#"{"errors":[{"title":"operational-disconnect","disconnect_type":"OperationalDisconnect"}]}"#, true, NETWORK),
+    (
+        r#"{"errors":[{"title":"operational-disconnect","disconnect_type":"OperationalDisconnect"}]}"#,
+        true,
+        NETWORK,
+    ),
     (r#"{"errors":[{"disconnect_type":"UpstreamUncleanDisconnect"}]}"#, true, NETWORK),
     (r#"{"errors":[{"disconnect_type":"ForceDisconnect"}]}"#, true, HTTP),
     (r#"{"errors":[{"connection_issue":"TooManyConnections"}]}"#, false, RATE_LIMIT),

@@ -35,7 +35,9 @@ impl Post {
     pub(crate) fn json(&self) -> String {
         let Self { id, text, .. } = self;
         let text = "a\u{e9}\\\"".repeat(usize::from(*text));
-        format!(r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"{text}"}}"#)
+        format!(
+            r#"{{"created_at":"Sat Oct 10 20:19:24 +0000 2020","id":{id},"id_str":"{id}","text":"{text}"}}"#
+        )
     }
 }
 

@@ -87,7 +87,9 @@ pub(crate) fn shrink(case: Case, text: &str) -> (Case, Failure) {
     }
     match run(best, true) {
         Err(failure) => (best, failure),
-        Ok(_) => (case, run(case, true).err().unwrap_or(Failure { text: text.to_owned(), lines: Vec::new() })),
+        Ok(_) => {
+            (case, run(case, true).err().unwrap_or(Failure { text: text.to_owned(), lines: Vec::new() }))
+        }
     }
 }
 

@@ -91,7 +91,13 @@ impl fmt::Display for Statistics {
         writeln!(f, "{gaps} gaps reported, {lost} Posts lost, all of them in reported gaps")?;
         write!(f, "{} faults:", self.faults.iter().sum::<u64>())?;
         for (index, fault) in Fault::ALL.iter().enumerate() {
-            write!(f, "{} {} {}", if index % 4 == 0 { "\n   " } else { ";" }, fault.text(), self.faults[index])?;
+            write!(
+                f,
+                "{} {} {}",
+                if index % 4 == 0 { "\n   " } else { ";" },
+                fault.text(),
+                self.faults[index]
+            )?;
         }
         Ok(())
     }

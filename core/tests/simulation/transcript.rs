@@ -28,7 +28,8 @@ pub(crate) fn begin(records: bool) {
 pub(crate) fn note(now: u64, line: usize, code: u64, number: u64, text: fmt::Arguments<'_>) {
     TRANSCRIPT.with_borrow_mut(|transcript| {
         for word in [now, (line as u64) << 32 | code, number] {
-            transcript.digest = (transcript.digest ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+            transcript.digest =
+                (transcript.digest ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
         }
         if transcript.records {
             if transcript.lines.len() == LINES_MAX {

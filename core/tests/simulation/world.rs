@@ -273,7 +273,8 @@ impl World {
         self.calm_at = self.now;
         for index in 0..self.lines.len() {
             let line = &mut self.lines[index];
-            (line.storm, line.flap, line.late, line.early, line.back, line.hold) = (None, None, 0, false, 0, 0);
+            (line.storm, line.flap, line.late, line.early, line.back, line.hold) =
+                (None, None, 0, false, 0, 0);
             if let Step::Sleep { until } = self.sessions[index].poll() {
                 self.bounds.push(until.as_nanos() + 26 * SEC);
             } else {
@@ -294,7 +295,8 @@ impl World {
         let mut all = true;
         for index in 0..self.lines.len() {
             let line = &self.lines[index];
-            let has_streamed = line.streaming_since.is_some_and(|at| self.now > at.max(self.calm_at) + 4 * MINUTE);
+            let has_streamed =
+                line.streaming_since.is_some_and(|at| self.now > at.max(self.calm_at) + 4 * MINUTE);
             all &= has_streamed;
             let bound = self.bounds[index].max(line.wake);
             assert!(
@@ -386,7 +388,13 @@ impl World {
                 Err(_) => drop(self.checkpoints.pop()),
             }
         }
-        note(self.now, 9, 2, u64::from(position.is_some()), format_args!("restart, continues: {}", position.is_some()));
+        note(
+            self.now,
+            9,
+            2,
+            u64::from(position.is_some()),
+            format_args!("restart, continues: {}", position.is_some()),
+        );
         self.start_process(position);
     }
 
@@ -461,7 +469,10 @@ impl World {
         }
         let before = session.poll();
         let until = match before {
-            Step::Connect { until } | Step::Write { until } | Step::Read { until } | Step::Sleep { until } => until,
+            Step::Connect { until }
+            | Step::Write { until }
+            | Step::Read { until }
+            | Step::Sleep { until } => until,
             _ => return,
         };
         core(|| {
@@ -666,7 +677,9 @@ impl World {
             }
             Some(Fault::Handshake) => {
                 line.tls = Some(NETWORK);
-                fail(TransportErrorKind::Tls(rng.pick(&[TlsError::HandshakeReset, TlsError::HandshakeClosed])));
+                fail(TransportErrorKind::Tls(
+                    rng.pick(&[TlsError::HandshakeReset, TlsError::HandshakeClosed]),
+                ));
             }
             Some(Fault::ConnectStall) => attempt.ready_at = self.now + rng.around(10 * SEC),
             Some(Fault::PartialWrite) => {
@@ -863,11 +876,12 @@ impl World {
                 assert!(!text.contains(SECRET), "I20: the token is shown");
             }
         }
-        let add_gap = |judge: &mut Judge, gap: Option<powerstream_core::merge::GroupGap>, service: &Service| {
-            if let Some(gap) = gap {
-                judge.handle_gap(gap.from.as_millis(), gap.to.as_millis(), service);
-            }
-        };
+        let add_gap =
+            |judge: &mut Judge, gap: Option<powerstream_core::merge::GroupGap>, service: &Service| {
+                if let Some(gap) = gap {
+                    judge.handle_gap(gap.from.as_millis(), gap.to.as_millis(), service);
+                }
+            };
         let grammar = |fits: bool| assert!(fits, "I17: {event:?} in {:?}", model.phase);
         match &event {
             SessionEvent::Connected(connected) => {
@@ -893,7 +907,13 @@ impl World {
                 grammar(matches!(model.phase, Phase::Streaming));
                 statistics.messages += 1;
                 let post = message.id().map(|id| id.as_u64());
-                note(now, index, 6, post.unwrap_or(message.bytes.len() as u64), format_args!("message {post:?}"));
+                note(
+                    now,
+                    index,
+                    6,
+                    post.unwrap_or(message.bytes.len() as u64),
+                    format_args!("message {post:?}"),
+                );
                 let mut is_post = post.is_some_and(|id| service.find(id).is_some());
                 if model.is_ambiguous() && model.due.is_empty() {
                     assert!(!is_post && post.is_none(), "I2: a Post that was not sent");
@@ -943,7 +963,8 @@ impl World {
             }
             SessionEvent::Refused(refused) => {
                 note(now, index, 10, u64::from(refused.refusal.status), format_args!("{}", refused.refusal));
-                let fits = matches!(model.end.why, Some(End::Refused(status, _)) if status == refused.head.status());
+                let fits =
+                    matches!(model.end.why, Some(End::Refused(status, _)) if status == refused.head.status());
                 grammar(fits);
             }
             SessionEvent::Disconnected(ended) => {
@@ -956,7 +977,10 @@ impl World {
                 if !self.faults.on {
                     // After the faults, one connection may still fail.
                     let bound = &mut self.bounds[index];
-                    assert!(now <= self.calm_at + 100 * SEC + model.late, "I11: failed long after the faults");
+                    assert!(
+                        now <= self.calm_at + 100 * SEC + model.late,
+                        "I11: failed long after the faults"
+                    );
                     *bound = (*bound).min(now + wait + 26 * SEC);
                 }
                 let outage = core(|| merge.handle_disconnected(id, ended.gap_from, false, covered));
@@ -1059,7 +1083,11 @@ fn check_bytes(model: &Model, session: &Session<Storage>) {
     assert_eq!(counts.received, received, "I5: all bytes");
 }
 
-fn new_merge(window: &WindowConfig, topology: Topology, lines: usize) -> Merge<Vec<u64>, Vec<ConnectionStats>> {
+fn new_merge(
+    window: &WindowConfig,
+    topology: Topology,
+    lines: usize,
+) -> Merge<Vec<u64>, Vec<ConnectionStats>> {
     let group = |index: usize| -> ReplicaGroup { topology.group(index as u16) };
     let records = (0..lines).map(|index| ConnectionStats::new(group(index))).collect();
     let merge = Window::new(vec![0; window.storage_words()], window).ok();
@@ -1245,8 +1273,7 @@ fn flap(connection: &mut Connection, at: u64, kind: u64, of: &mut Context<'_>) {
         3 => {
             let text = responses::SYSTEM[0];
             let content = format!("{text}\r\n");
-            let event =
-                Expected::Message { bytes: text.as_bytes().to_vec(), is_post: false, advice: None };
+            let event = Expected::Message { bytes: text.as_bytes().to_vec(), is_post: false, advice: None };
             bytes.push(content.as_bytes(), Some(event), true, 1_000);
         }
         _ => {}
