@@ -216,6 +216,9 @@ impl Connection {
 
     fn advance(&mut self, at: u64, of: &mut Context<'_>) {
         if let Some(mut drip) = self.drip.take() {
+            if let Some(live) = &mut self.live {
+                live.hold_back(at, of.service);
+            }
             let bytes = Bytes { end: drip.end, ..Bytes::raw(&drip.piece) };
             drip.left -= 1;
             drip.at += drip.every;
@@ -228,15 +231,7 @@ impl Connection {
                     self.send(at, tail);
                 }
                 if let Some(live) = &mut self.live {
-                    // First come the Posts that were held back. Gaps promise nothing about Posts that
-                    // the server sends more than a second late.
-                    live.schedule(of.service);
-                    for Reverse((due, index)) in &live.posts {
-                        let id = of.service.get(*index).map_or(0, |post| post.id);
-                        if let Some(post) = of.service.find(id).filter(|_| due + SEC / 2 < at) {
-                            post.straggles = true;
-                        }
-                    }
+                    // First come the Posts that were held back.
                     live.keep_alive_at = at + live.keep_alive_every;
                     live.fault_at = live.fault_at.max(at + SEC);
                 }
@@ -456,6 +451,18 @@ fn framed_piece(is_chunked: bool, content: &[u8]) -> Vec<u8> {
 }
 
 impl Live {
+    /// Marks the Posts that wait behind an unfinished message. Gaps promise nothing about Posts that
+    /// the server sends more than a second late.
+    fn hold_back(&mut self, at: u64, service: &mut Service) {
+        self.schedule(service);
+        for Reverse((due, index)) in &self.posts {
+            let id = service.get(*index).map_or(0, |post| post.id);
+            if let Some(post) = service.find(id).filter(|_| *due < at) {
+                post.straggles = true;
+            }
+        }
+    }
+
     /// Schedules the Posts that exist by now: any connection of the group may have created them.
     fn schedule(&mut self, service: &Service) {
         while let Some(post) = service.get(self.cursor) {
