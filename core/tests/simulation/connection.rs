@@ -217,6 +217,7 @@ impl Connection {
     fn advance(&mut self, at: u64, of: &mut Context<'_>) {
         if let Some(mut drip) = self.drip.take() {
             if let Some(live) = &mut self.live {
+                of.create(at);
                 live.hold_back(at, of.service);
             }
             let bytes = Bytes { end: drip.end, ..Bytes::raw(&drip.piece) };
