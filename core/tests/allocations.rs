@@ -5,11 +5,11 @@
 #[allow(dead_code, reason = "the test needs only a part of it")]
 #[path = "it/common/mod.rs"]
 mod common;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[allow(unreachable_pub)]
+mod counting;
 
 use common::{Chunking, HEAD, chunked, push_chunk};
+use counting::allocations;
 use powerstream_core::backoff::{Backoff, BackoffConfig, FailureClass};
 use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::{Window, WindowConfig};
@@ -19,28 +19,6 @@ use powerstream_core::post::Post;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, PostId};
 use powerstream_core::time::{Instant, UnixTime};
-
-struct Counting;
-
-thread_local! {
-    /// Allocations of this thread only, because the test harness also allocates.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: forwards every call to the system allocator, which has the same contract.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static GLOBAL: Counting = Counting;
 
 /// The events of some input: heads, messages, keep-alives, skipped messages, ends and errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -106,7 +84,7 @@ fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
     config.message_bytes_max = 256;
     let mut connection = Connection::new(vec![0; 4_096], config);
 
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let mut tally = Tally::default();
     let mut now = Instant::ZERO;
     let rounds: u32 = shapes.iter().map(|(.., rounds)| rounds).sum();
@@ -136,7 +114,7 @@ fn streaming_100_000_messages_of_all_shapes_allocates_nothing() {
         backoff.next(FailureClass::Http),
         backoff.next(FailureClass::RateLimit),
     ));
-    let allocations = ALLOCATIONS.get() - before;
+    let allocations = allocations() - before;
 
     assert_eq!(allocations, 0, "allocations for {tally:?}");
     assert!(before > 0, "the allocator counts at all");
@@ -168,7 +146,7 @@ fn reconnecting_sessions_allocate_nothing() {
     let storage = vec![0; config.storage_bytes()];
     let buffer = vec![0; 512];
 
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let session =
         Session::new(storage, &config, 1, Instant::ZERO, UnixTime::from_seconds(1_700_000_000)).unwrap();
     let mut buffered = Buffered::new(session, buffer);
@@ -210,7 +188,7 @@ fn reconnecting_sessions_allocate_nothing() {
             Step::Done => break,
         }
     }
-    let allocations = ALLOCATIONS.get() - before;
+    let allocations = allocations() - before;
     assert_eq!(allocations, 0);
     assert_eq!((connects, refusals, messages), (1_000, 333, 667 * 5));
 }
@@ -224,7 +202,7 @@ fn reading_post_fields_allocates_nothing() {
         "entities":{"hashtags":[{"tag":"gulls"}]}},"includes":{"users":[{"id":"5","username":"shore",
         "public_metrics":{"followers_count":7}}]}}"#;
     let mut buffer = [0; 64];
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     for message in [legacy, v2] {
         let lazy = Post::new(message);
         let index = lazy.index();
@@ -238,7 +216,7 @@ fn reading_post_fields_allocates_nothing() {
             assert!(post.media().next().is_none() && post.quoted().is_none());
         }
     }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
 }
 
 /// Two connections that both deliver every Post, and sometimes disconnect.
@@ -250,7 +228,7 @@ fn merging_allocates_nothing() {
     let mut records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.group(index)));
     let connections = [0, 1].map(|index| ConnectionId::new(index).unwrap());
 
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let mut merge = Merge::new(Window::new(storage, &config).unwrap(), &mut records[..]).unwrap();
     let mut now = Instant::ZERO;
     let mut first = 0;
@@ -266,6 +244,6 @@ fn merging_allocates_nothing() {
             std::hint::black_box(outage);
         }
     }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
     assert_eq!((first, merge.connection(connections[1]).late_arrivals()), (100_000, 100_000));
 }

@@ -54,6 +54,11 @@ impl Body {
         }
     }
 
+    /// Returns true within a line of the chunked coding that has begun and not ended.
+    pub(crate) const fn is_in_line(&self) -> bool {
+        matches!(&self.0, Kind::Chunked(decoder) if decoder.is_in_line())
+    }
+
     /// Returns true if closing the connection now ends the body regularly, and does not cut it (RFC
     /// 9112 section 8).
     #[must_use]

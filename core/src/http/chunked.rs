@@ -253,6 +253,16 @@ impl ChunkedDecoder {
         matches!(self.state, State::End)
     }
 
+    /// Returns true within a size line or the trailer section: bytes of it have been read, and its
+    /// end has not.
+    pub(crate) const fn is_in_line(&self) -> bool {
+        match self.state {
+            State::Size => self.digits > 0,
+            State::Data | State::DataCr | State::DataLf | State::End | State::Failed => false,
+            _ => true,
+        }
+    }
+
     /// Looks ahead for the end of one chunk and a whole next chunk of 1 to 16 bytes without
     /// extensions. Returns the start of its data, its length, and 16 bytes from the start. Returns
     /// `None` in any other case, and near the end of the input.

@@ -40,8 +40,8 @@
 //! server sends them. This takes three pauses in a row of one length. Both look the same. A Post
 //! bounds the gap regardless of the pace.
 //!
-//! A message that is incomplete after the last read counts as not received. A read that filled its
-//! buffer left input unread, and does not empty the transport.
+//! A message that is incomplete after the last read, or whose chunk has begun, counts as not
+//! received. A read that filled its buffer left input unread, and does not empty the transport.
 //!
 //! # Where a gap ends
 //!

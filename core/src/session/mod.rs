@@ -415,7 +415,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     fn begin_read(&mut self, now: Instant) {
-        self.coverage.handle_read(now, self.connection.buffered() == 0);
+        self.coverage.handle_read(now, self.connection.is_between_messages());
     }
 
     /// Handles content. It may make the stream healthy, or show that backfill is complete.

@@ -324,6 +324,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
+    /// Returns true if the input so far ended between two messages. False also within a chunk's size
+    /// line, because the message in that chunk was sent.
+    #[inline]
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.buffered() == 0 && !self.body.is_in_line()
+    }
+
     /// Starts the connect timeout. The connection and its counters are reset.
     pub fn handle_connecting(&mut self, now: Instant) {
         self.restart();

@@ -1,7 +1,9 @@
 //! Tests errors and ends in each state, the resulting gap, and shutdown.
 
 use powerstream_core::endpoint;
+use powerstream_core::liveness::TimeoutKind;
 use powerstream_core::session::DisconnectReason;
+use powerstream_core::time::UnixTime;
 use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 
 use crate::harness::*;
@@ -575,4 +577,23 @@ fn gap_starts_before_every_lost_post() {
     let mut net = Network::new([late]);
     net.suspend = Some((ms(5), secs(600)));
     assert!(gap_start(&run(&config(), net, secs(622))) <= 1_010);
+}
+
+#[test]
+fn gap_covers_a_message_whose_chunk_size_is_sent_slowly() {
+    for line in ["5;a=", "0\r\nx: "] {
+        // The last content arrives at 60 s, then pieces of a line until the idle timeout.
+        let mut attempt = Attempt::stream();
+        for _ in 0..6 {
+            attempt = attempt.keep_alive(secs(10));
+        }
+        attempt = attempt.bytes(secs(1), line);
+        for _ in 0..10 {
+            attempt = attempt.bytes(secs(5), "b");
+        }
+        let run = run(&config(), Network::new([attempt]), secs(100));
+        assert_eq!(run.first().reason, DisconnectReason::Timeout(TimeoutKind::Idle));
+        let latest = UnixTime::from_millis(1_700_000_061_000);
+        assert!(run.first().gap_from.is_some_and(|from| from <= latest), "{line:?}: {:?}", run.first());
+    }
 }

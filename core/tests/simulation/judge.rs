@@ -1,0 +1,113 @@
+//! Decides whether each Post was delivered or reported as missing, and which copies are duplicates.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::service::Service;
+
+/// Checks that each Post created before the covered time was delivered, or is in a reported gap.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    /// The first Post that is not checked yet.
+    pub(crate) cursor: u64,
+    /// Posts created before this time were never promised.
+    promised_from: Option<u64>,
+    /// Reported gaps, by the server's time.
+    gaps: Vec<(u64, u64)>,
+    /// The connections whose deliveries count.
+    mask: u8,
+}
+
+impl Judge {
+    pub(crate) const fn new(mask: u8) -> Self {
+        Self { cursor: 0, promised_from: None, gaps: Vec::new(), mask }
+    }
+
+    /// Reports the first stream, whose head was sent at `unix`. Earlier Posts are not promised.
+    pub(crate) fn handle_first_stream(&mut self, unix: u64) {
+        self.promised_from.get_or_insert(unix);
+    }
+
+    /// Starts over: a process without a checkpoint promises nothing about the time before.
+    pub(crate) fn forget(&mut self) {
+        self.promised_from = None;
+    }
+
+    /// Continues an earlier process, which was responsible for all Posts created before `unix`.
+    pub(crate) fn resume_from(&mut self, unix: u64, service: &Service) {
+        self.promised_from = Some(0);
+        self.cursor = self.cursor.max(service.first_from(unix));
+    }
+
+    pub(crate) fn handle_gap(&mut self, from: u64, to: u64, service: &Service) {
+        if let Some(post) = service.get(self.cursor) {
+            self.gaps.retain(|(_, to)| *to > post.created);
+        }
+        self.gaps.push((from, to));
+    }
+
+    /// Returns true if no Post waits for its check.
+    pub(crate) fn is_idle(&self, service: &Service) -> bool {
+        self.cursor >= service.end()
+    }
+
+    /// Checks all Posts created before `covered`. Returns the number of lost ones.
+    pub(crate) fn check(&mut self, covered: u64, service: &Service, now: u64) -> u64 {
+        let mut lost = 0;
+        while let Some(post) = service.get(self.cursor).filter(|post| post.created < covered) {
+            self.cursor += 1;
+            if post.delivered & self.mask != 0 || self.promised_from.is_none_or(|from| post.created <= from) {
+                continue;
+            }
+            lost += 1;
+            let is_reported = self.gaps.iter().any(|(from, to)| (*from..*to).contains(&post.created));
+            assert!(
+                is_reported || post.straggles,
+                "I6: Post {} created at {} is missing on {:#b} and in no gap of {:?}; covered until {covered} at {}",
+                post.id,
+                post.created,
+                self.mask,
+                self.gaps,
+                service.unix(now),
+            );
+        }
+        lost
+    }
+}
+
+/// A window of ids that is slow and obvious.
+#[derive(Debug)]
+pub(crate) struct NaiveWindow {
+    entries: VecDeque<(u64, u64)>,
+    /// Each id with the number of its newest entry.
+    ids: HashMap<u64, u64>,
+    count: u64,
+    capacity: usize,
+    age_max: Option<u64>,
+}
+
+impl NaiveWindow {
+    pub(crate) fn new(capacity: usize, age_max: Option<u64>) -> Self {
+        Self { entries: VecDeque::new(), ids: HashMap::new(), count: 0, capacity, age_max }
+    }
+
+    /// Inserts an id at `now`. Returns true if it was not in the window.
+    pub(crate) fn insert(&mut self, id: u64, now: u64) -> bool {
+        let first = self.count - self.entries.len() as u64;
+        if let Some(at) = self.ids.get(&id).map(|number| self.entries[(number - first) as usize].1) {
+            if self.age_max.is_none_or(|age_max| now - at <= age_max) {
+                return false;
+            }
+        }
+        if self.entries.len() == self.capacity {
+            if let Some((oldest, _)) = self.entries.pop_front() {
+                if self.ids.get(&oldest) == Some(&first) {
+                    self.ids.remove(&oldest);
+                }
+            }
+        }
+        self.entries.push_back((id, now));
+        self.ids.insert(id, self.count);
+        self.count += 1;
+        true
+    }
+}

@@ -1,0 +1,114 @@
+//! Counts the bytes of a response by use, as they arrive. Independent of the core's decoder.
+
+/// The counts of one response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meter {
+    state: State,
+    /// The last two bytes of content, which may end a message.
+    previous: u8,
+    pub(crate) is_chunked: bool,
+    pub(crate) head: u64,
+    pub(crate) framing: u64,
+    pub(crate) content: u64,
+    /// A message has begun and not ended.
+    pub(crate) in_message: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// The last four bytes of the head, the position in it, and whether it is an interim one.
+    Head {
+        last: u32,
+        at: u32,
+        is_interim: bool,
+    },
+    Size(u64),
+    Extension(u64),
+    Data(u64),
+    DataEnd,
+    /// After a last chunk.
+    Over,
+}
+
+impl Meter {
+    const HEAD: State = State::Head { last: 0, at: 0, is_interim: false };
+
+    pub(crate) const fn new(is_chunked: bool) -> Self {
+        Self {
+            state: Self::HEAD,
+            previous: 0,
+            is_chunked,
+            head: 0,
+            framing: 0,
+            content: 0,
+            in_message: false,
+        }
+    }
+
+    pub(crate) const fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Head { .. })
+    }
+
+    pub(crate) fn push_all(&mut self, bytes: &[u8]) {
+        // Nearly all reads of a long run.
+        if self.state == State::Size(0) && bytes == b"2\r\n\r\n\r\n" {
+            (self.framing, self.content) = (self.framing + 5, self.content + 2);
+            (self.previous, self.in_message) = (b'\n', false);
+            return;
+        }
+        for byte in bytes {
+            self.push(*byte);
+        }
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.state = match self.state {
+            State::Head { last, at, is_interim } => {
+                self.head += 1;
+                let last = last << 8 | u32::from(byte);
+                let is_interim = is_interim || at == 9 && byte == b'1';
+                match last {
+                    0x0D0A_0D0A if is_interim => Self::HEAD,
+                    0x0D0A_0D0A if self.is_chunked => State::Size(0),
+                    0x0D0A_0D0A => State::Data(u64::MAX),
+                    _ => State::Head { last, at: at.saturating_add(1), is_interim },
+                }
+            }
+            State::Size(size) => {
+                self.framing += 1;
+                match byte {
+                    b'\n' if size == 0 => State::Over,
+                    b'\n' => State::Data(size),
+                    b';' => State::Extension(size),
+                    b'\r' => State::Size(size),
+                    digit => {
+                        let digit = (digit as char).to_digit(16).unwrap_or(0);
+                        State::Size(size.wrapping_mul(16) | u64::from(digit))
+                    }
+                }
+            }
+            State::Extension(size) => {
+                self.framing += 1;
+                match byte {
+                    b'\n' if size == 0 => State::Over,
+                    b'\n' => State::Data(size),
+                    _ => State::Extension(size),
+                }
+            }
+            State::Data(left) => {
+                self.content += 1;
+                self.in_message = !(byte == b'\n' && (self.previous == b'\r' || !self.in_message));
+                self.previous = byte;
+                if left == 1 { State::DataEnd } else { State::Data(left - 1) }
+            }
+            State::DataEnd => {
+                self.framing += 1;
+                if byte == b'\n' { State::Size(0) } else { State::DataEnd }
+            }
+            State::Over => {
+                self.framing += 1;
+                State::Over
+            }
+        };
+    }
+}

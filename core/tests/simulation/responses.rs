@@ -1,0 +1,135 @@
+//! What the service sends: heads, refusals, messages, and broken ones.
+
+use crate::rng::Rng;
+use crate::service::SEC;
+
+/// Returns the head of a response.
+pub(crate) fn head(status: &str, is_chunked: bool, fields: &str) -> String {
+    let coding = if is_chunked { "Transfer-Encoding: chunked\r\n" } else { "" };
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{fields}{coding}\r\n")
+}
+
+/// Heads that are refused, at the latest after their last byte.
+pub(crate) const BROKEN_HEADS: &[&[u8]] = &[
+    b"<html><body>captive portal</body></html>\r\n\r\n",
+    b"SSH-2.0-OpenSSH_9.6\r\n",
+    b"\x15\x03\x01\x00\x02\x02\x46",
+    b"HTTP/2.0 200 OK\r\n\r\n",
+    b"HTTP/1.1  200 OK\r\n\r\n",
+    b"HTTP/1.1 2000 OK\r\n\r\n",
+    b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+];
+
+/// Chunk framing that is refused, at the latest after its last byte.
+pub(crate) const BROKEN_CHUNKS: &[&[u8]] = &[
+    b"-5\r\n",
+    b"+5\r\n",
+    b"0x5\r\n",
+    b" 5\r\n",
+    b"\r\n",
+    b"5\n",
+    b"5\r5",
+    b"zz\r\n",
+    b"5;a\x00\r\n",
+    b"5;a\nb",
+    b"8000000000000000\r\n",
+    b"10000000000000000\r\n",
+    b"00000000000000005\r\n",
+    b"2\r\n\r\nXX",
+    b"2\r\n\r\n\n",
+];
+
+/// Lines that are no messages of the service.
+pub(crate) const JUNK: &[&[u8]] = &[
+    b"not JSON",
+    b"{\"id_str\":\"17246484021734604",
+    b"{\"a\":\"\xff\xfe\"}",
+    b"{\"a\":\"\\ud800\"}",
+    b"a\x00b",
+    b"{\"a\":1,\"a\":2}",
+    b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+    b"111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111",
+    b"{\n  \"pretty\":\n  true\n}",
+    b"[]",
+    b"null",
+];
+
+/// Messages of the service that announce nothing.
+pub(crate) const SYSTEM: &[&str] = &[
+    r#"{"type":"connection_metadata","datacenter":"atla","timestamp":1700000000000}"#,
+    r#"{"warning":{"code":"FALLING_BEHIND","message":"m","percent_full":60}}"#,
+    r#"{"limit":{"track":7}}"#,
+    r#"{"info":{"message":"Replay Request Completed"}}"#,
+    r#"{"unknown":{"new":1}}"#,
+];
+
+pub(crate) const NETWORK: usize = 0;
+pub(crate) const HTTP: usize = 1;
+pub(crate) const RATE_LIMIT: usize = 2;
+
+/// Messages that announce a disconnect: whether an immediate reconnect is allowed, and the failure
+/// class.
+pub(crate) const ANNOUNCED: &[(&str, bool, usize)] = &[
+    (
+        r#"{"errors":[{"title":"operational-disconnect","disconnect_type":"OperationalDisconnect"}]}"#,
+        true,
+        NETWORK,
+    ),
+    (r#"{"errors":[{"disconnect_type":"UpstreamUncleanDisconnect"}]}"#, true, NETWORK),
+    (r#"{"errors":[{"disconnect_type":"ForceDisconnect"}]}"#, true, HTTP),
+    (r#"{"errors":[{"connection_issue":"TooManyConnections"}]}"#, false, RATE_LIMIT),
+    (r#"{"errors":[{"type":"https://api.x.com/2/problems/usage-capped"}]}"#, false, RATE_LIMIT),
+    (r#"{"disconnect":{"code":4,"reason":"a"}}"#, true, NETWORK),
+    (r#"{"disconnect":{"code":7,"reason":"a"}}"#, false, HTTP),
+];
+
+/// A refusal: its bytes, its status and the wait that it asks for, in nanoseconds.
+pub(crate) struct Refusal {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+    pub(crate) status: u16,
+    pub(crate) wait: u64,
+}
+
+/// Returns a refusal. `now` is the server's time in whole seconds, as in `date`.
+pub(crate) fn refusal(status: u16, now: u64, date: &str, rng: &mut Rng) -> Refusal {
+    let mut fields = date.to_owned();
+    let mut wait = 0;
+    let body: Vec<u8> = match rng.below(4) {
+        0 => Vec::new(),
+        1 => b"<html>\x00</html>".to_vec(),
+        2 => vec![b'e'; 3_000],
+        _ => br#"{"title":"a","detail":"b","status":1,"type":"about:blank"}"#.to_vec(),
+    };
+    if status == 429 && !date.is_empty() {
+        fields.push_str("x-rate-limit-limit: 50\r\nx-rate-limit-remaining: 0\r\n");
+        // In the past, soon, in hours, too far ahead, in milliseconds, garbage.
+        let seconds = rng.pick(&[0, 1, 60, 899, 7_200, 86_400, 86_401, 1 << 40]);
+        fields.push_str(&match rng.below(8) {
+            0 => format!("x-rate-limit-reset: {}\r\n", now.saturating_sub(1_000)),
+            1 => String::new(),
+            2 => "x-rate-limit-reset: soon\r\n".to_owned(),
+            _ => {
+                wait = seconds;
+                format!("x-rate-limit-reset: {}\r\n", now + seconds)
+            }
+        });
+    }
+    if rng.chance(30) {
+        let seconds = rng.pick(&[0, 5, 400, 90_000]);
+        fields.push_str(&format!("retry-after: {seconds}\r\n"));
+        wait = if wait > 86_400 { 0 } else { wait }.max(if seconds > 86_400 { 0 } else { seconds });
+    }
+    wait = if wait > 86_400 { 0 } else { wait };
+    let reason = rng.pick(&["No", ""]);
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} {reason}\r\n{fields}content-length: {length}\r\n\r\n");
+    Refusal { head, body, status, wait: wait * SEC }
+}
