@@ -207,18 +207,24 @@ impl Journal {
         }
     }
 
+    /// Takes the ranges that are still to be recovered.
+    pub(super) fn open(&self, ranges: impl Iterator<Item = TimeRange>) {
+        self.counts.set_open(ranges);
+    }
+
     /// Logs what became of a range that was requested again.
     pub(super) fn recovery(&mut self, event: &RecoveryEvent<'_>) {
         match event {
             RecoveryEvent::Started(recovery) => info!("recovery: requesting Posts{}", self.range(recovery)),
             RecoveryEvent::Completed { recovery, posts } => {
                 self.recovered += posts;
-                self.counts.add_recovered(*posts);
+                self.counts.add_recovered(recovery.range);
+                self.counts.add_recovered_posts(*posts);
                 info!("recovery: received {posts} missing Posts{}", self.range(recovery));
             }
             RecoveryEvent::Lost { recovery, posts, reason } => {
                 self.recovered += posts;
-                self.counts.add_recovered(*posts);
+                self.counts.add_recovered_posts(*posts);
                 self.counts.add_lost(recovery.range);
                 let except = match posts {
                     0 => String::new(),

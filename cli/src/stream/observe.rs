@@ -49,6 +49,11 @@ pub(super) struct Connection {
 pub(super) struct GapCounts {
     reported: AtomicU64,
     reported_ms: AtomicU64,
+    /// Ranges that are still to be recovered.
+    open: AtomicU64,
+    open_ms: AtomicU64,
+    recovered: AtomicU64,
+    recovered_ms: AtomicU64,
     recovered_posts: AtomicU64,
     lost: AtomicU64,
     lost_ms: AtomicU64,
@@ -60,7 +65,19 @@ impl GapCounts {
         self.reported_ms.fetch_add(millis(range), Ordering::Relaxed);
     }
 
-    pub(super) fn add_recovered(&self, posts: u64) {
+    /// Sets the ranges that are still to be recovered.
+    pub(super) fn set_open(&self, ranges: impl Iterator<Item = TimeRange>) {
+        let (count, ms) = ranges.fold((0, 0), |(count, ms), range| (count + 1, ms + millis(range)));
+        self.open.store(count, Ordering::Relaxed);
+        self.open_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_recovered(&self, range: TimeRange) {
+        self.recovered.fetch_add(1, Ordering::Relaxed);
+        self.recovered_ms.fetch_add(millis(range), Ordering::Relaxed);
+    }
+
+    pub(super) fn add_recovered_posts(&self, posts: u64) {
         self.recovered_posts.fetch_add(posts, Ordering::Relaxed);
     }
 
@@ -81,6 +98,10 @@ pub(super) struct View {
     pub(super) written: Tally,
     pub(super) gaps: u64,
     pub(super) gap_time: Duration,
+    pub(super) open_ranges: u64,
+    pub(super) open_time: Duration,
+    pub(super) recovered_ranges: u64,
+    pub(super) recovered_time: Duration,
     pub(super) recovered_posts: u64,
     pub(super) lost_ranges: u64,
     pub(super) lost_time: Duration,
@@ -128,6 +149,10 @@ impl Observed {
             written: self.progress.lock().written,
             gaps: count(&self.gaps.reported),
             gap_time: time(&self.gaps.reported_ms),
+            open_ranges: count(&self.gaps.open),
+            open_time: time(&self.gaps.open_ms),
+            recovered_ranges: count(&self.gaps.recovered),
+            recovered_time: time(&self.gaps.recovered_ms),
             recovered_posts: count(&self.gaps.recovered_posts),
             lost_ranges: count(&self.gaps.lost),
             lost_time: time(&self.gaps.lost_ms),

@@ -52,9 +52,11 @@ pub(super) struct Pump {
     /// The policy of the queue drops nothing while the stream runs.
     never_drops: bool,
     rules: Option<Arc<RuleCounts>>,
-    /// When the position is sent to the writer next; `None` without a state file, and once a Post
-    /// was received that is not written.
-    position_at: Option<Instant>,
+    /// The position is sent to the writer: with a state file, until a Post was received that is not
+    /// written.
+    keeps_position: bool,
+    /// When the position is read next.
+    position_at: Instant,
 }
 
 impl Pump {
@@ -68,9 +70,18 @@ impl Pump {
         never_drops: bool,
     ) -> Self {
         let posts_max = posts_max.unwrap_or(u64::MAX);
-        let position_at = keeps_position.then(Instant::now);
-        let (is_refused, rules) = (false, None);
-        Self { outlet, latency, journal, format, posts_max, is_refused, never_drops, rules, position_at }
+        Self {
+            outlet,
+            latency,
+            journal,
+            format,
+            posts_max,
+            is_refused: false,
+            never_drops,
+            rules: None,
+            keeps_position,
+            position_at: Instant::now(),
+        }
     }
 
     /// Counts the Posts by their rules.
@@ -86,7 +97,7 @@ impl Pump {
             let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
             self.journal.end(index, source.received(connection));
         }
-        if self.position_at.is_some()
+        if self.keeps_position
             && let Some(position) = source.position()
         {
             self.outlet.position(position);
@@ -163,14 +174,18 @@ impl Pump {
         if self.is_refused { Ended::Refused } else { Ended::AsAsked }
     }
 
-    /// Sends the position to the writer, once a second. All events before it were handled.
+    /// Counts what is to be recovered, and sends the position to the writer, once a second. All
+    /// events before it were handled.
     fn keep_position(&mut self, source: &impl Source, now: Instant) {
-        if self.position_at.is_some_and(|at| now >= at)
-            && self.outlet.takes_position()
-            && let Some(position) = source.position()
-        {
-            self.outlet.position(position);
-            self.position_at = Some(now + POSITION_EVERY);
+        if now < self.position_at {
+            return;
+        }
+        if let Some(position) = source.position() {
+            self.position_at = now + POSITION_EVERY;
+            self.journal.open(position.missing.iter().map(|missing| missing.range));
+            if self.keeps_position && self.outlet.takes_position() {
+                self.outlet.position(position);
+            }
         }
     }
 
@@ -203,7 +218,7 @@ impl Pump {
         }
         if outcome != SendOutcome::Queued && self.never_drops {
             // It was dropped at the end. The next run must request it again.
-            self.position_at = None;
+            self.keeps_position = false;
         }
     }
 
@@ -251,7 +266,7 @@ impl Pump {
         for element in elements(array) {
             if self.posts() == self.posts_max && !raw {
                 // The rest of the array was received and is not written.
-                self.position_at = None;
+                self.keeps_position = false;
                 return;
             }
             let element = match element {

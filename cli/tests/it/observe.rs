@@ -76,6 +76,7 @@ fn metrics_equal_what_was_sent() {
     assert_eq!(value(&metrics, "powerstream_streams_total{connection=\"1\"}"), 1.0);
     assert_eq!(value(&metrics, "powerstream_streaming{connection=\"1\"}"), 1.0);
     assert_eq!(value(&metrics, "powerstream_reported_gaps_total"), 0.0);
+    assert_eq!(value(&metrics, "powerstream_open_ranges"), 0.0);
     assert_eq!(value(&metrics, "powerstream_queue_posts"), 0.0);
     let (mut rules, mut unmatched) = (BTreeMap::<String, u32>::new(), 0);
     for post in std::fs::read_to_string(directory.path().join("posts")).unwrap().lines() {

@@ -168,6 +168,7 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         ("written_posts", "Posts that were written to standard output", view.written.posts),
         ("written_bytes", "Bytes of these Posts, as received", view.written.bytes),
         ("reported_gaps", "Gaps of the whole stream", view.gaps),
+        ("recovered_ranges", "Time ranges that a recovery received", view.recovered_ranges),
         ("recovered_posts", "Posts that a recovery delivered", view.recovered_posts),
         ("lost_ranges", "Time ranges that could not be recovered", view.lost_ranges),
         ("queue_dropped_posts", "Posts that a full queue dropped", view.queue.dropped.messages),
@@ -179,6 +180,11 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let times = [
         ("reported_gap_seconds", "The total length of the gaps", seconds(&view.gap_time)),
         (
+            "recovered_seconds",
+            "The total length of the ranges that a recovery received",
+            seconds(&view.recovered_time),
+        ),
+        (
             "lost_seconds",
             "The total length of the ranges that could not be recovered",
             seconds(&view.lost_time),
@@ -188,6 +194,8 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         family(encoder, name, help, [(NONE, ConstCounter::new(value))])?;
     }
     let gauges = [
+        ("open_ranges", "Time ranges that are to be recovered", view.open_ranges as f64),
+        ("open_seconds", "The total length of these ranges", seconds(&view.open_time)),
         ("queue_posts", "Posts that wait for standard output", view.queue.messages as f64),
         ("queue_bytes", "Bytes that wait for standard output", view.queue.bytes as f64),
     ];

@@ -40,6 +40,7 @@ pub(super) fn line(before: &View, now: &View, period: Duration) -> String {
     let others = [
         ("duplicates", now.sum(|one| one.duplicates) - before.sum(|one| one.duplicates)),
         ("recovered", now.recovered_posts - before.recovered_posts),
+        ("open ranges", now.open_ranges),
         ("lost ranges", now.lost_ranges - before.lost_ranges),
         ("dropped", now.queue.dropped.messages - before.queue.dropped.messages),
     ];
