@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use powerstream_simulator::{Config, Generator, Simulator};
+use powerstream_simulator::{Config, Generator, Simulator, Time};
 
 use crate::tool::{PATIENCE, Running, directory, tool};
 
@@ -144,6 +144,46 @@ fn every_query_of_the_dashboard_has_its_metrics() {
     assert!(names > 10, "{names}");
     running.signal("INT");
     assert_eq!(running.end(), Some(0));
+}
+
+#[test]
+fn metrics_show_what_a_recovery_has_closed() {
+    let mut config = Config::default();
+    config.time = Time::Virtual { unix_ms: 1_790_000_000_000 };
+    config.rate = Some(1.0);
+    let simulator = Simulator::start(config).unwrap();
+    let directory = directory();
+    let state = directory.path().join("state");
+    let arguments = format!(
+        "stream --format none --recovery --metrics 0 --base-url {} --state {}",
+        simulator.base_url(),
+        state.display()
+    );
+    // The Posts of the virtual time decide when a run has a position.
+    let wait = |is_enough: &dyn Fn() -> bool| {
+        let started = Instant::now();
+        while !is_enough() {
+            assert!(started.elapsed() < PATIENCE);
+            simulator.advance(Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let mut first = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    wait(&|| state.exists());
+    first.signal("INT");
+    assert_eq!(first.end(), Some(0));
+    simulator.advance(Duration::from_secs(3_600));
+
+    let mut second = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    let address = metrics_address(&mut second);
+    let metric = |name: &str| value(&get(&address, "/metrics").1, name);
+    wait(&|| metric("powerstream_recovered_ranges_total") == 1.0 && metric("powerstream_open_ranges") == 0.0);
+    let seconds = metric("powerstream_recovered_seconds_total");
+    assert!((3_600.0..3_700.0).contains(&seconds), "{seconds}");
+    assert!(metric("powerstream_recovered_posts_total") >= 3_590.0);
+    assert_eq!(metric("powerstream_lost_ranges_total"), 0.0);
+    second.signal("INT");
+    assert_eq!(second.end(), Some(0));
 }
 
 /// Debian's package has this name.
