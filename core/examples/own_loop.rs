@@ -126,9 +126,9 @@ fn fault(error: &Error) -> TransportError {
 }
 
 /// Prints an event. Returns the number of Posts in it.
-fn show(event: SessionEvent<'_>) -> u32 {
+fn show(event: SessionEvent<'_>) -> usize {
     match event {
-        SessionEvent::Message(message) => return u32::from(message.class.is_post()),
+        SessionEvent::Message(message) => return message.posts().count(),
         SessionEvent::KeepAlive => {}
         SessionEvent::Disconnected(why) => eprintln!("{}; again in {:?}", why.reason, why.delay),
         SessionEvent::GaveUp(why) => eprintln!("{}", why.reason),

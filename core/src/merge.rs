@@ -1,8 +1,8 @@
 //! Merges several connections into one stream: first arrivals, duplicates and gaps.
 //!
 //! This module does no I/O, like the rest of the core. The caller reports each arrival with its
-//! connection and time. [`Merge`] returns whether to deliver it. `driver::merged` uses it on top of
-//! an I/O. A custom runtime with one session per core calls [`Merge::arrival`] itself.
+//! connection and time. [`Merge`] returns whether to deliver it. `powerstream_client::merged` uses
+//! it on top of an I/O. A custom runtime with one session per core calls [`Merge::arrival`] itself.
 //!
 //! # First arrival wins
 //!

@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             match stream.next() {
                 Some(SessionEvent::Message(message)) => {
                     let at = Instant::now();
-                    delivered.extend(message.id().map(|id| (id.as_u64(), at)));
+                    let ids = message.posts().filter_map(|post| post.id());
+                    delivered.extend(ids.map(|id| (id.as_u64(), at)));
                 }
                 Some(SessionEvent::GaveUp(why)) => return Err(why.reason.to_string().into()),
                 Some(_) => {}

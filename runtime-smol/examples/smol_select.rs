@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     None
                 };
                 match or(event, timer).await {
-                    Some(Some(SessionEvent::Message(message))) if message.id().is_some() => posts += 1,
+                    Some(Some(SessionEvent::Message(message))) => posts += message.posts().count(),
                     Some(Some(SessionEvent::GaveUp(why))) => return Err(why.reason.to_string().into()),
                     Some(Some(_)) => {}
                     Some(None) => return Ok(()),

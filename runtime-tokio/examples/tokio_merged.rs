@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while posts < 200 {
         match stream.next().await {
             Some(MergedEvent::Session { event: SessionEvent::Message(message), .. }) => {
-                posts += u32::from(message.class.is_post());
+                posts += message.posts().count();
             }
             Some(MergedEvent::Session { connection, event: SessionEvent::Disconnected(why) }) => {
                 eprintln!("connection {}: {}", connection.index(), why.reason);

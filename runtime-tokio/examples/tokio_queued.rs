@@ -28,9 +28,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut posts, mut dropped) = (0, 0);
     while let Some(delivery) = receiver.recv().await {
         match delivery {
-            Delivery::Event(OwnedEvent::Message(_)) => {
-                posts += 1;
-                if posts == 300 {
+            Delivery::Event(OwnedEvent::Message(message)) => {
+                posts += message.posts().count();
+                if posts >= 300 {
                     // Queued events are still delivered.
                     shutdown.shutdown();
                 }

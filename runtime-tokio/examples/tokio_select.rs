@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         loop {
             tokio::select! {
                 event = stream.next() => match event {
-                    Some(SessionEvent::Message(message)) if message.id().is_some() => posts += 1,
+                    Some(SessionEvent::Message(message)) => posts += message.posts().count(),
                     Some(SessionEvent::GaveUp(why)) => return Err(why.reason.to_string().into()),
                     Some(_) => {}
                     None => return Ok(()),

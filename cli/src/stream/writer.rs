@@ -117,12 +117,18 @@ impl<W: Write> Writer<W> {
         }
     }
 
+    /// Writes what is formatted. A status line is hidden until all of it is written, because a write
+    /// may end within a character.
     fn flush(&mut self) -> io::Result<()> {
+        status::hidden(|| self.write_out())
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
         let mut at = 0;
         while let waiting @ [_, ..] = &self.output.waiting()[at..] {
             self.progress.lock().output.begin(Instant::now());
             let waiting = &waiting[..waiting.len().min(self.write_bytes)];
-            let written = status::hidden(|| self.sink.write(waiting));
+            let written = self.sink.write(waiting);
             let now = Instant::now();
             let progress = Arc::clone(&self.progress);
             let mut status = progress.lock();

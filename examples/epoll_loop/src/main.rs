@@ -73,9 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     wait = left.into_iter().chain(wait).min();
                     continue;
                 }
-                Poll::Ready(Some(SessionEvent::Message(message))) => {
-                    *posts += u32::from(message.class.is_post())
-                }
+                Poll::Ready(Some(SessionEvent::Message(message))) => *posts += message.posts().count(),
                 Poll::Ready(Some(SessionEvent::KeepAlive)) => {}
                 Poll::Ready(Some(event)) => eprintln!("{index}: {event:?}"),
                 Poll::Ready(None) => return Err("a session gave up".into()),
