@@ -19,7 +19,7 @@ use crate::rule_api::Reply;
 
 /// Runs the exchange to its end. [`Exchange::outcome`] then has the result.
 ///
-/// `buffer` receives what is read: [`READ_BYTES`](powerstream_core::buffered::READ_BYTES) is a good
+/// `buffer` receives what is read: [`READ_BYTES`] is a good
 /// length. A future that polls this may be dropped without loss: the next call continues where the
 /// last one stopped.
 ///
@@ -161,7 +161,7 @@ impl From<Answer<'_>> for OwnedReply {
 }
 
 impl OwnedReply {
-    /// Returns the answer in the form that [`Call`] reads.
+    /// Returns the answer in the form that [`Call`](crate::rule_api::Call) reads.
     #[must_use]
     pub fn lend(&self) -> Reply<'_> {
         let mut reply = Reply::new(self.status, &self.body);
