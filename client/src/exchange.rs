@@ -19,9 +19,8 @@ use crate::rule_api::Reply;
 
 /// Runs the exchange to its end. [`Exchange::outcome`] then has the result.
 ///
-/// `buffer` receives what is read: [`READ_BYTES`] is a good
-/// length. A future that polls this may be dropped without loss: the next call continues where the
-/// last one stopped.
+/// `buffer` receives what is read: [`READ_BYTES`] is a good length. A future that polls this may be
+/// dropped without loss: the next call continues where the last one stopped.
 ///
 /// # Panics
 /// Panics if `buffer` is empty: a read of zero bytes would look like the end of the stream.
