@@ -42,13 +42,15 @@ pub(crate) fn admit(
     if lacks_rules {
         return Err(exchange.refuse(409, &lines, &problems::no_rules(endpoint.product), End::Refused));
     }
-    if let (Past::Window(from, to), Some(max)) = (params.past, config.recovery_window_max)
-        && to.saturating_sub(from) > max.as_millis() as u64
-    {
-        let end = if endpoint.product.is_v2() { "end_time" } else { "endTime" };
-        let wanted = format!("within {max:?} of the start");
-        let problem = query::wrong_value(end, &time::iso(to), &wanted);
-        return Err(exchange.refuse(400, &lines, &problem, End::Refused));
+    let length_max = config.recovery_window_max.map(|max| max.as_millis() as u64);
+    match (params.past, length_max) {
+        (Past::Window(from, to), Some(max)) if to.saturating_sub(from) > max => {
+            let end = if endpoint.product.is_v2() { "end_time" } else { "endTime" };
+            let wanted = format!("within {}s of the start", max / 1_000);
+            let problem = query::wrong_value(end, &time::iso(to), &wanted);
+            return Err(exchange.refuse(400, &lines, &problem, End::Refused));
+        }
+        _ => {}
     }
     // Both paths of Powerstream are the same stream.
     let path = if endpoint.product == Product::Powerstream { "/2/powerstream" } else { endpoint.path };
