@@ -480,9 +480,9 @@ enum ps_step_kind
     PS_STEP_KIND_NONE = 0,
     /**
      * Resolve the host, check the address by `ps_config_allows`, connect, and complete the TLS
-     * handshake. Then call `ps_session_set_wall_clock` and `ps_session_connected`. If it fails, call
-     * `ps_session_os_error`, `ps_session_tls_error` or `ps_session_transport_error`. At the
-     * deadline, call `ps_session_timeout`.
+     * handshake. Then call `ps_session_set_wall_clock` and `ps_session_connected`. If it fails,
+     * call `ps_session_os_error`, `ps_session_tls_error` or `ps_session_transport_error`. At
+     * the deadline, call `ps_session_timeout`.
      */
     PS_STEP_KIND_CONNECT = 1,
     /**
@@ -829,8 +829,8 @@ typedef struct ps_config ps_config;
 typedef struct ps_dedup ps_dedup;
 
 /**
- * One stream with its TLS, for an event loop: `ps_session` and `ps_tls` in one. The caller connects
- * sockets and moves bytes.
+ * One stream with its TLS, for an event loop: `ps_session` and `ps_tls` in one. The caller
+ * connects sockets and moves bytes.
  *
  * 1. Call `ps_link_next` until it returns `PS_STATUS_AGAIN`, and use its events.
  * 2. Send `ps_link_transmit`, if it is not empty, and report it by `ps_link_transmitted`.
@@ -996,8 +996,8 @@ typedef struct ps_gap {
      */
     uint32_t group;
     /**
-     * Merged: the minutes of backfill that the new stream asked for. Backfill may deliver this part
-     * of the gap.
+     * Merged: the minutes of backfill that the new stream asked for. Backfill may deliver this
+     * part of the gap.
      */
     uint32_t backfill_minutes;
 } ps_gap;
@@ -1322,8 +1322,8 @@ ps_status ps_backoff_reset(struct ps_backoff *backoff);
 
 /**
  * Writes a checkpoint of a session to the caller's buffer. The stream is that of the
- * configuration. `covered_until_ms` is that of `ps_session_covered_until`. `post_ids` are the Posts
- * delivered last, the newest first; those that do not fit are left out.
+ * configuration. `covered_until_ms` is that of `ps_session_covered_until`. `post_ids` are the
+ * Posts delivered last, the newest first; those that do not fit are left out.
  *
  * `written` gets the number of bytes. A buffer of 64 + 10 × `count` bytes always fits.
  * `ps_config_set_checkpoint` takes the bytes. A stream of the client level has
@@ -1579,8 +1579,8 @@ ps_status ps_config_set_checkpoint(struct ps_config *config, const void *checkpo
 /**
  * Checks all settings together.
  *
- * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_CONFIG`: `ps_config_last_error` names the
- * first invalid setting and how to fix it.
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_CONFIG`: `ps_config_last_error` names
+ * the first invalid setting and how to fix it.
  */
 ps_status ps_config_check(struct ps_config *config);
 
@@ -1655,8 +1655,8 @@ void ps_link_free(struct ps_link *link);
 struct ps_bytes ps_link_last_error(struct ps_link *link);
 
 /**
- * Returns the next event. It and everything it points to are valid until the next call that changes
- * the link. On a plain connection, nothing is allocated for a message.
+ * Returns the next event. It and everything it points to are valid until the next call that
+ * changes the link. On a plain connection, nothing is allocated for a message.
  *
  * Returns `PS_STATUS_OK` with an event, `PS_STATUS_AGAIN` when the socket is to be served, see
  * `ps_link_step`, `PS_STATUS_END` when the session has ended, or `PS_STATUS_NULL`.
@@ -1664,16 +1664,16 @@ struct ps_bytes ps_link_last_error(struct ps_link *link);
 ps_status ps_link_next(struct ps_link *link, uint64_t now_ns, const struct ps_event **event);
 
 /**
- * Returns what to do after `ps_link_next` returned `PS_STATUS_AGAIN`: connect, read, sleep or close,
- * with the deadline by which `ps_link_next` must be called again, whatever happens.
+ * Returns what to do after `ps_link_next` returned `PS_STATUS_AGAIN`: connect, read, sleep or
+ * close, with the deadline by which `ps_link_next` must be called again, whatever happens.
  * `PS_STEP_KIND_EVENT` means that `ps_link_next` is due, `PS_STEP_KIND_NONE` that the handle is
  * null.
  */
 struct ps_step ps_link_step(const struct ps_link *link);
 
 /**
- * Reports that the socket is connected. The TLS handshake follows by itself. `now_ns` and `unix_ms`
- * are the same moment on both clocks.
+ * Reports that the socket is connected. The TLS handshake follows by itself. `now_ns` and
+ * `unix_ms` are the same moment on both clocks.
  *
  * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
  */
@@ -1746,8 +1746,8 @@ ps_status ps_link_closed(struct ps_link *link, uint64_t now_ns);
 ps_status ps_link_set_peer_address(struct ps_link *link, const char *address, size_t len);
 
 /**
- * Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link. Events
- * that were read are still delivered.
+ * Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link.
+ * Events that were read are still delivered.
  *
  * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
  */
@@ -1842,11 +1842,11 @@ ps_status ps_post_value(const void *message,
 
 /**
  * Decodes the JSON escapes of a string. Without escapes, `decoded` lies in the message, and the
- * buffer may be null. With escapes, the text is written to `buffer`: `value->text.len` bytes always
- * fit. Invalid UTF-8 becomes U+FFFD, if the string has escapes.
+ * buffer may be null. With escapes, the text is written to `buffer`: `value->text.len` bytes
+ * always fit. Invalid UTF-8 becomes U+FFFD, if the string has escapes.
  *
- * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE`, or `PS_STATUS_ARGUMENT` if the value
- * is no string.
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE`, or `PS_STATUS_ARGUMENT` if the
+ * value is no string.
  */
 ps_status ps_value_text(const struct ps_value *value,
                         char *buffer,
@@ -1988,9 +1988,9 @@ size_t ps_ruleset_len(const struct ps_ruleset *ruleset);
 
 /**
  * Matches the Post of a message. `keys` gets the keys of the rules that it matches, ascending, and
- * `count` their number. The array is valid until the next call that changes the set. A message that
- * is no Post matches nothing; of an array, only the first element is matched. Memory is allocated
- * only until the set has seen Posts of the usual size.
+ * `count` their number. The array is valid until the next call that changes the set. A message
+ * that is no Post matches nothing; of an array, only the first element is matched. Memory is
+ * allocated only until the set has seen Posts of the usual size.
  *
  * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
  */
@@ -2001,8 +2001,8 @@ ps_status ps_ruleset_match(struct ps_ruleset *ruleset,
                            size_t *count);
 
 /**
- * Creates a session that connects at its first steps. `now_ns` and `unix_ms` are the same moment on
- * both clocks. Allocates all memory that the session needs. Free it with `ps_session_free`.
+ * Creates a session that connects at its first steps. `now_ns` and `unix_ms` are the same moment
+ * on both clocks. Allocates all memory that the session needs. Free it with `ps_session_free`.
  *
  * If the configuration has a checkpoint, the session continues there: its first stream reports the
  * gap since.
@@ -2139,7 +2139,8 @@ ps_status ps_session_timeout(struct ps_session *session, uint64_t now_ns);
 ps_status ps_session_closed(struct ps_session *session, uint64_t now_ns);
 
 /**
- * Sets the wall clock: it reads `unix_ms` at `now_ns`. Call it at each connect. Read `now_ns` first.
+ * Sets the wall clock: it reads `unix_ms` at `now_ns`. Call it at each connect. Read `now_ns`
+ * first.
  *
  * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
  */
@@ -2209,8 +2210,8 @@ struct ps_bytes ps_status_text(int32_t status);
  * `ps_stream_free`.
  *
  * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_TLS`,
- * `PS_STATUS_SYSTEM`, or `PS_STATUS_STATE` if the configuration has a checkpoint or recovery, which
- * need `ps_stream_new_merged`. `ps_config_last_error` has the text.
+ * `PS_STATUS_SYSTEM`, or `PS_STATUS_STATE` if the configuration has a checkpoint or recovery,
+ * which need `ps_stream_new_merged`. `ps_config_last_error` has the text.
  */
 ps_status ps_stream_new(struct ps_config *config, struct ps_stream **stream);
 
@@ -2242,8 +2243,8 @@ void ps_stream_free(struct ps_stream *stream);
 struct ps_bytes ps_stream_last_error(struct ps_stream *stream);
 
 /**
- * Waits for the next event and lends it. It connects, waits and reads on the calling thread, for at
- * most `timeout_ns`; `PS_NO_TIMEOUT` is no limit; 0 returns at once. A timeout loses nothing.
+ * Waits for the next event and lends it. It connects, waits and reads on the calling thread, for
+ * at most `timeout_ns`; `PS_NO_TIMEOUT` is no limit; 0 returns at once. A timeout loses nothing.
  *
  * The event, and everything it points to, is valid until the next call that changes the stream.
  * Without a reader thread, a message is lent without a copy if it arrived in one piece.
@@ -2259,8 +2260,8 @@ ps_status ps_stream_next(struct ps_stream *stream, uint64_t timeout_ns, const st
 /**
  * Starts a thread that reads the stream into a queue, and returns a file descriptor that is
  * readable when an event is ready. For an event loop: wait until `fd` is readable, then call
- * `ps_stream_next` with timeout 0 until it returns `PS_STATUS_TIMED_OUT` or `PS_STATUS_END`. Do not
- * read from `fd`. It belongs to the stream.
+ * `ps_stream_next` with timeout 0 until it returns `PS_STATUS_TIMED_OUT` or `PS_STATUS_END`. Do
+ * not read from `fd`. It belongs to the stream.
  *
  * The queue holds at most `messages_max` messages (0: 8,192) and 32 MiB. `overflow` is a
  * `ps_overflow`. Each message is copied once, into memory allocated for it. Unix only.
@@ -2274,8 +2275,8 @@ ps_status ps_stream_start_reader(struct ps_stream *stream,
                                  int32_t *fd);
 
 /**
- * Creates a handle that ends the stream from any thread, also while `ps_stream_next` waits. Free it
- * with `ps_shutdown_free`, before or after the stream.
+ * Creates a handle that ends the stream from any thread, also while `ps_stream_next` waits. Free
+ * it with `ps_shutdown_free`, before or after the stream.
  *
  * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
  */
@@ -2285,7 +2286,8 @@ ps_status ps_stream_shutdown_handle(struct ps_stream *stream, struct ps_shutdown
  * Creates a handle to the counters of a connection, counted from 0, that any thread may read. Free
  * it with `ps_monitor_free`, before or after the stream.
  *
- * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT` if there is no such connection.
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT` if there is no such
+ * connection.
  */
 ps_status ps_stream_monitor(struct ps_stream *stream, size_t connection, struct ps_monitor **monitor);
 
@@ -2294,12 +2296,12 @@ ps_status ps_stream_monitor(struct ps_stream *stream, size_t connection, struct 
  * continue it, by `ps_config_set_checkpoint`. Call it when the events before are safe, since a
  * restart does not deliver them again. `unix_ms` is the wall clock.
  *
- * `written` gets the number of bytes. The ids of the Posts delivered last take up to 10 bytes each;
- * those that do not fit are left out, and may be delivered again. 64 KiB are a good length.
+ * `written` gets the number of bytes. The ids of the Posts delivered last take up to 10 bytes
+ * each; those that do not fit are left out, and may be delivered again. 64 KiB are a good length.
  *
  * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE` for a buffer of less than 64 bytes,
- * `PS_STATUS_ABSENT` while the position is not known, or `PS_STATUS_STATE` for a stream that is not
- * merged or has a reader.
+ * `PS_STATUS_ABSENT` while the position is not known, or `PS_STATUS_STATE` for a stream that is
+ * not merged or has a reader.
  */
 ps_status ps_stream_checkpoint(struct ps_stream *stream,
                                uint64_t unix_ms,
@@ -2311,8 +2313,8 @@ ps_status ps_stream_checkpoint(struct ps_stream *stream,
  * Creates the TLS state of a new connection to the host of the configuration. The configuration
  * remembers TLS sessions, so that later connections resume them. Free it with `ps_tls_free`.
  *
- * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_STATE` if the base URL is
- * `http://`, or `PS_STATUS_TLS`. `ps_config_last_error` has the text.
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_STATE` if the base URL
+ * is `http://`, or `PS_STATUS_TLS`. `ps_config_last_error` has the text.
  */
 ps_status ps_tls_new(struct ps_config *config, struct ps_tls **tls);
 
@@ -2351,7 +2353,8 @@ struct ps_bytes ps_tls_transmit(const struct ps_tls *tls);
 ps_status ps_tls_transmitted(struct ps_tls *tls, size_t count);
 
 /**
- * Returns the buffer to receive ciphertext into. Valid until the next call that changes the handle.
+ * Returns the buffer to receive ciphertext into. Valid until the next call that changes the
+ * handle.
  */
 struct ps_buffer ps_tls_read_buffer(struct ps_tls *tls);
 

@@ -11,8 +11,8 @@ use crate::config::ps_config;
 use crate::status::ps_status;
 
 /// Writes a checkpoint of a session to the caller's buffer. The stream is that of the
-/// configuration. `covered_until_ms` is that of `ps_session_covered_until`. `post_ids` are the Posts
-/// delivered last, the newest first; those that do not fit are left out.
+/// configuration. `covered_until_ms` is that of `ps_session_covered_until`. `post_ids` are the
+/// Posts delivered last, the newest first; those that do not fit are left out.
 ///
 /// `written` gets the number of bytes. A buffer of 64 + 10 × `count` bytes always fits.
 /// `ps_config_set_checkpoint` takes the bytes. A stream of the client level has

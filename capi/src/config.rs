@@ -604,8 +604,8 @@ pub unsafe extern "C" fn ps_config_set_checkpoint(
 
 /// Checks all settings together.
 ///
-/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_CONFIG`: `ps_config_last_error` names the
-/// first invalid setting and how to fix it.
+/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_CONFIG`: `ps_config_last_error` names
+/// the first invalid setting and how to fix it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_config_check(config: *mut ps_config) -> ps_status {
     // SAFETY: the caller passes a live handle.

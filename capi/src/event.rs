@@ -136,8 +136,8 @@ pub struct ps_gap {
     pub first_after: u64,
     /// Merged: the replica group whose Posts are missing.
     pub group: u32,
-    /// Merged: the minutes of backfill that the new stream asked for. Backfill may deliver this part
-    /// of the gap.
+    /// Merged: the minutes of backfill that the new stream asked for. Backfill may deliver this
+    /// part of the gap.
     pub backfill_minutes: u32,
 }
 

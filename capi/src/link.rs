@@ -25,8 +25,8 @@ use crate::event::{EventCell, ps_event};
 use crate::session::{address, ps_step, ps_step_kind, transport_error_kind};
 use crate::status::ps_status;
 
-/// One stream with its TLS, for an event loop: `ps_session` and `ps_tls` in one. The caller connects
-/// sockets and moves bytes.
+/// One stream with its TLS, for an event loop: `ps_session` and `ps_tls` in one. The caller
+/// connects sockets and moves bytes.
 ///
 /// 1. Call `ps_link_next` until it returns `PS_STATUS_AGAIN`, and use its events.
 /// 2. Send `ps_link_transmit`, if it is not empty, and report it by `ps_link_transmitted`.
@@ -256,8 +256,8 @@ pub unsafe extern "C" fn ps_link_last_error(link: *mut ps_link) -> ps_bytes {
     unsafe { last_error(link) }
 }
 
-/// Returns the next event. It and everything it points to are valid until the next call that changes
-/// the link. On a plain connection, nothing is allocated for a message.
+/// Returns the next event. It and everything it points to are valid until the next call that
+/// changes the link. On a plain connection, nothing is allocated for a message.
 ///
 /// Returns `PS_STATUS_OK` with an event, `PS_STATUS_AGAIN` when the socket is to be served, see
 /// `ps_link_step`, `PS_STATUS_END` when the session has ended, or `PS_STATUS_NULL`.
@@ -298,8 +298,8 @@ pub unsafe extern "C" fn ps_link_next(
     }
 }
 
-/// Returns what to do after `ps_link_next` returned `PS_STATUS_AGAIN`: connect, read, sleep or close,
-/// with the deadline by which `ps_link_next` must be called again, whatever happens.
+/// Returns what to do after `ps_link_next` returned `PS_STATUS_AGAIN`: connect, read, sleep or
+/// close, with the deadline by which `ps_link_next` must be called again, whatever happens.
 /// `PS_STEP_KIND_EVENT` means that `ps_link_next` is due, `PS_STEP_KIND_NONE` that the handle is
 /// null.
 #[unsafe(no_mangle)]
@@ -309,8 +309,8 @@ pub unsafe extern "C" fn ps_link_step(link: *const ps_link) -> ps_step {
     unsafe { read(link, none, |link| link.driver.io().inner().0.borrow().step) }
 }
 
-/// Reports that the socket is connected. The TLS handshake follows by itself. `now_ns` and `unix_ms`
-/// are the same moment on both clocks.
+/// Reports that the socket is connected. The TLS handshake follows by itself. `now_ns` and
+/// `unix_ms` are the same moment on both clocks.
 ///
 /// Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
 #[unsafe(no_mangle)]
@@ -473,8 +473,8 @@ pub unsafe extern "C" fn ps_link_set_peer_address(
     }
 }
 
-/// Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link. Events
-/// that were read are still delivered.
+/// Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link.
+/// Events that were read are still delivered.
 ///
 /// Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
 #[unsafe(no_mangle)]

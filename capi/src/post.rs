@@ -216,11 +216,11 @@ fn parsed<'a>(value: &ps_value) -> Outcome<Value<'a>> {
 }
 
 /// Decodes the JSON escapes of a string. Without escapes, `decoded` lies in the message, and the
-/// buffer may be null. With escapes, the text is written to `buffer`: `value->text.len` bytes always
-/// fit. Invalid UTF-8 becomes U+FFFD, if the string has escapes.
+/// buffer may be null. With escapes, the text is written to `buffer`: `value->text.len` bytes
+/// always fit. Invalid UTF-8 becomes U+FFFD, if the string has escapes.
 ///
-/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE`, or `PS_STATUS_ARGUMENT` if the value
-/// is no string.
+/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE`, or `PS_STATUS_ARGUMENT` if the
+/// value is no string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_value_text(
     value: *const ps_value,

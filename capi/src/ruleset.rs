@@ -150,9 +150,9 @@ pub unsafe extern "C" fn ps_ruleset_len(ruleset: *const ps_ruleset) -> usize {
 }
 
 /// Matches the Post of a message. `keys` gets the keys of the rules that it matches, ascending, and
-/// `count` their number. The array is valid until the next call that changes the set. A message that
-/// is no Post matches nothing; of an array, only the first element is matched. Memory is allocated
-/// only until the set has seen Posts of the usual size.
+/// `count` their number. The array is valid until the next call that changes the set. A message
+/// that is no Post matches nothing; of an array, only the first element is matched. Memory is
+/// allocated only until the set has seen Posts of the usual size.
 ///
 /// Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
 #[unsafe(no_mangle)]

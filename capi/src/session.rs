@@ -41,9 +41,9 @@ pub enum ps_step_kind {
     /// The handle is null.
     None = 0,
     /// Resolve the host, check the address by `ps_config_allows`, connect, and complete the TLS
-    /// handshake. Then call `ps_session_set_wall_clock` and `ps_session_connected`. If it fails, call
-    /// `ps_session_os_error`, `ps_session_tls_error` or `ps_session_transport_error`. At the
-    /// deadline, call `ps_session_timeout`.
+    /// handshake. Then call `ps_session_set_wall_clock` and `ps_session_connected`. If it fails,
+    /// call `ps_session_os_error`, `ps_session_tls_error` or `ps_session_transport_error`. At
+    /// the deadline, call `ps_session_timeout`.
     Connect = 1,
     /// Send `ps_session_transmit`, and call `ps_session_written`.
     Write = 2,
@@ -99,8 +99,8 @@ pub enum ps_transport_error {
     HandshakeTimedOut = 8,
 }
 
-/// Creates a session that connects at its first steps. `now_ns` and `unix_ms` are the same moment on
-/// both clocks. Allocates all memory that the session needs. Free it with `ps_session_free`.
+/// Creates a session that connects at its first steps. `now_ns` and `unix_ms` are the same moment
+/// on both clocks. Allocates all memory that the session needs. Free it with `ps_session_free`.
 ///
 /// If the configuration has a checkpoint, the session continues there: its first stream reports the
 /// gap since.
@@ -394,7 +394,8 @@ pub unsafe extern "C" fn ps_session_closed(session: *mut ps_session, now_ns: u64
     unsafe { infallible(session, |session| session.session.handle_closed(Instant::from_nanos(now_ns))) }
 }
 
-/// Sets the wall clock: it reads `unix_ms` at `now_ns`. Call it at each connect. Read `now_ns` first.
+/// Sets the wall clock: it reads `unix_ms` at `now_ns`. Call it at each connect. Read `now_ns`
+/// first.
 ///
 /// Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
 #[unsafe(no_mangle)]

@@ -100,8 +100,8 @@ fn client(config: &mut ps_config, limit: &Arc<Limit>) -> Outcome<Client<Timed>> 
 /// `ps_stream_free`.
 ///
 /// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_TLS`,
-/// `PS_STATUS_SYSTEM`, or `PS_STATUS_STATE` if the configuration has a checkpoint or recovery, which
-/// need `ps_stream_new_merged`. `ps_config_last_error` has the text.
+/// `PS_STATUS_SYSTEM`, or `PS_STATUS_STATE` if the configuration has a checkpoint or recovery,
+/// which need `ps_stream_new_merged`. `ps_config_last_error` has the text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_stream_new(config: *mut ps_config, stream: *mut *mut ps_stream) -> ps_status {
     // SAFETY: the caller passes a live handle and a place for the new one.
@@ -204,8 +204,8 @@ pub unsafe extern "C" fn ps_stream_last_error(stream: *mut ps_stream) -> ps_byte
 /// A timeout that never passes.
 pub const PS_NO_TIMEOUT: u64 = u64::MAX;
 
-/// Waits for the next event and lends it. It connects, waits and reads on the calling thread, for at
-/// most `timeout_ns`; `PS_NO_TIMEOUT` is no limit; 0 returns at once. A timeout loses nothing.
+/// Waits for the next event and lends it. It connects, waits and reads on the calling thread, for
+/// at most `timeout_ns`; `PS_NO_TIMEOUT` is no limit; 0 returns at once. A timeout loses nothing.
 ///
 /// The event, and everything it points to, is valid until the next call that changes the stream.
 /// Without a reader thread, a message is lent without a copy if it arrived in one piece.
@@ -320,8 +320,8 @@ pub enum ps_overflow {
 
 /// Starts a thread that reads the stream into a queue, and returns a file descriptor that is
 /// readable when an event is ready. For an event loop: wait until `fd` is readable, then call
-/// `ps_stream_next` with timeout 0 until it returns `PS_STATUS_TIMED_OUT` or `PS_STATUS_END`. Do not
-/// read from `fd`. It belongs to the stream.
+/// `ps_stream_next` with timeout 0 until it returns `PS_STATUS_TIMED_OUT` or `PS_STATUS_END`. Do
+/// not read from `fd`. It belongs to the stream.
 ///
 /// The queue holds at most `messages_max` messages (0: 8,192) and 32 MiB. `overflow` is a
 /// `ps_overflow`. Each message is copied once, into memory allocated for it. Unix only.
@@ -379,8 +379,8 @@ fn queued<E, S: Send>(receiver: Receiver<E>, readiness: Readiness, reader: Task<
     Box::new(Queued { lent: None, receiver: Some(receiver), readiness, reader: Some(reader) })
 }
 
-/// Creates a handle that ends the stream from any thread, also while `ps_stream_next` waits. Free it
-/// with `ps_shutdown_free`, before or after the stream.
+/// Creates a handle that ends the stream from any thread, also while `ps_stream_next` waits. Free
+/// it with `ps_shutdown_free`, before or after the stream.
 ///
 /// Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
 #[unsafe(no_mangle)]
@@ -395,7 +395,8 @@ pub unsafe extern "C" fn ps_stream_shutdown_handle(
 /// Creates a handle to the counters of a connection, counted from 0, that any thread may read. Free
 /// it with `ps_monitor_free`, before or after the stream.
 ///
-/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT` if there is no such connection.
+/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT` if there is no such
+/// connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_stream_monitor(
     stream: *mut ps_stream,
@@ -415,12 +416,12 @@ pub unsafe extern "C" fn ps_stream_monitor(
 /// continue it, by `ps_config_set_checkpoint`. Call it when the events before are safe, since a
 /// restart does not deliver them again. `unix_ms` is the wall clock.
 ///
-/// `written` gets the number of bytes. The ids of the Posts delivered last take up to 10 bytes each;
-/// those that do not fit are left out, and may be delivered again. 64 KiB are a good length.
+/// `written` gets the number of bytes. The ids of the Posts delivered last take up to 10 bytes
+/// each; those that do not fit are left out, and may be delivered again. 64 KiB are a good length.
 ///
 /// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE` for a buffer of less than 64 bytes,
-/// `PS_STATUS_ABSENT` while the position is not known, or `PS_STATUS_STATE` for a stream that is not
-/// merged or has a reader.
+/// `PS_STATUS_ABSENT` while the position is not known, or `PS_STATUS_STATE` for a stream that is
+/// not merged or has a reader.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_stream_checkpoint(
     stream: *mut ps_stream,

@@ -1,7 +1,8 @@
 //! The blocking runtime with a limit on each wait.
 //!
-//! Every wait of a stream ends at its result or at the limit, whichever is first. The sockets wait in
-//! a poll, not in a blocking read, so that one system call waits for the socket and for the limit.
+//! Every wait of a stream ends at its result or at the limit, whichever is first. The sockets wait
+//! in a poll, not in a blocking read, so that one system call waits for the socket and for the
+//! limit.
 
 use std::future::{Future, poll_fn};
 use std::io;

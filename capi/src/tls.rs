@@ -48,8 +48,8 @@ fn failed(error: TransportError) -> Failure {
 /// Creates the TLS state of a new connection to the host of the configuration. The configuration
 /// remembers TLS sessions, so that later connections resume them. Free it with `ps_tls_free`.
 ///
-/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_STATE` if the base URL is
-/// `http://`, or `PS_STATUS_TLS`. `ps_config_last_error` has the text.
+/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_CONFIG`, `PS_STATUS_STATE` if the base URL
+/// is `http://`, or `PS_STATUS_TLS`. `ps_config_last_error` has the text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_tls_new(config: *mut ps_config, tls: *mut *mut ps_tls) -> ps_status {
     // SAFETY: the caller passes a live handle and a place for the new one.
@@ -117,7 +117,8 @@ pub unsafe extern "C" fn ps_tls_transmitted(tls: *mut ps_tls, count: usize) -> p
     }
 }
 
-/// Returns the buffer to receive ciphertext into. Valid until the next call that changes the handle.
+/// Returns the buffer to receive ciphertext into. Valid until the next call that changes the
+/// handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_tls_read_buffer(tls: *mut ps_tls) -> ps_buffer {
     let mut buffer = ps_buffer::EMPTY;

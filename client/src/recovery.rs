@@ -16,8 +16,8 @@
 //! order of the Posts.
 //!
 //! A retry requests the whole range again, and the dedup window drops what was delivered. A range
-//! that was interrupted after a while is requested in halves, so that a poor connection gets through
-//! too. Nothing is requested before the server's clock has passed its end.
+//! that was interrupted after a while is requested in halves, so that a poor connection gets
+//! through too. Nothing is requested before the server's clock has passed its end.
 //!
 //! Only one range of a group is requested at a time. A refusal that a retry cannot resolve switches
 //! recovery off, for all later gaps too.
@@ -463,8 +463,8 @@ where
         Some(server.saturating_sub(RECOVERY_MAX - margin))
     }
 
-    /// Waits until the server's clock has passed the end of the next range: the service may refuse a
-    /// time in the future.
+    /// Waits until the server's clock has passed the end of the next range: the service may refuse
+    /// a time in the future.
     fn poll_past(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (State::Idle(io), Some((unix, at)), Some(range)) =
             (&mut self.state, self.server, self.waiting.front())

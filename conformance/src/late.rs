@@ -1,7 +1,7 @@
 //! Checks that no Post is lost outside a reported gap when the network path or the reader is late.
 //!
-//! It uses real sockets behind a [`Proxy`] that stalls, holds bytes back, dribbles and ends connections. The
-//! reader stops at random, and the local clock is wrong.
+//! It uses real sockets behind a [`Proxy`] that stalls, holds bytes back, dribbles and ends
+//! connections. The reader stops at random, and the local clock is wrong.
 //!
 //! A runtime's tests pass a function that reads a stream to [`check`], and one that reads a merged
 //! stream to [`check_merged`]. The simulator's feed determines which Posts are expected.

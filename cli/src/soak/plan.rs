@@ -88,7 +88,7 @@ impl Plan {
             _ => Shape::Recovery { backfill: true },
         };
         let scenario = match shape {
-            // A server that ends a recovery properly before its end cannot be distinguished from a good one.
+            // A server that ends a recovery properly, before its end, looks like a good one.
             Shape::Recovery { .. } => rng.pick(&HARMLESS),
             _ => rng.pick(Scenario::all()),
         };

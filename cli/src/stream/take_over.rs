@@ -1,9 +1,10 @@
-//! `--take-over`: ends connections of this process that are lost, and that the service still counts.
+//! `--take-over`: ends connections of this process that are lost, and that the service still
+//! counts.
 //!
 //! The connections API names neither the process nor the partition of a connection. So each
-//! connection is looked up when it was just accepted: its entry is the only new one that was accepted
-//! at that time, within [`CLOCK_MARGIN`]. If there are several, as when processes connect together,
-//! the connection is not recognized, and is not ended later.
+//! connection is looked up when it was just accepted: its entry is the only new one that was
+//! accepted at that time, within [`CLOCK_MARGIN`]. If there are several, as when processes connect
+//! together, the connection is not recognized, and is not ended later.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;

@@ -117,8 +117,8 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes what is formatted. A status line is hidden until all of it is written, because a write
-    /// may end within a character.
+    /// Writes what is formatted. A status line is hidden until all of it is written, because a
+    /// write may end within a character.
     fn flush(&mut self) -> io::Result<()> {
         status::hidden(|| self.write_out())
     }
