@@ -106,8 +106,8 @@
 //!   ([`Config::queue_messages_max`]). Memory is bounded; [`GroundTruth`] describes what the log
 //!   keeps.
 //!
-//! - **Connections API:** lists and ends the connections to the v2 streams, also those that are gone
-//!   but still count ([`Config::ghost`]).
+//! - **Connections API:** lists and ends the connections to the v2 streams, also those that are
+//!   gone but still count ([`Config::ghost`]).
 //!
 //! Not simulated: gzip on request, HTTP/2, and more than one app (all tokens share rules and
 //! limits).
