@@ -251,7 +251,9 @@ struct Delivered {
 fn run(case: &Case, subject: &Subject<'_>) {
     let mut config = powerstream_simulator::Config::default();
     config.time = Time::Virtual { unix_ms: START_MS };
-    config.rate = Some(1.0);
+    // A day of Posts takes long to recover.
+    let is_long = case.outages.iter().any(|outage| *outage > minutes(12 * 60));
+    config.rate = Some(if is_long { 0.1 } else { 1.0 });
     // A client must split longer ranges.
     config.recovery_window_max = Some(Duration::from_secs(2 * 60 * 60));
     case.server.configure(&mut config);
