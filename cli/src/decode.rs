@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   file or stdin --> [ Reads ] --slices of N--> [ Events ]  the whole engine: one line per event
-//!                                           \--> [ BodyBytes ]  head and body decoders only: the bytes of the content
+//!                                           \--> [ BodyBytes ]  head and body decoders only: the
+//!                                                              bytes of the content
 //! ```
 //!
 //! Both modes must agree on how the response ended. [`Ending`] represents that, and alone decides

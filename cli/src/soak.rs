@@ -2,7 +2,7 @@
 //! simulator had to send.
 //!
 //! ```text
-//!   Simulator --> Proxy, one per connection --> client on a runtime --> [ Report ] --> [ Judgment ]
+//!   Simulator --> one Proxy per connection --> client on a runtime --> [ Report ] --> [ Judgment ]
 //! ```
 //!
 //! Each round has its own simulator, proxies and client, all decided by the seed and the round's

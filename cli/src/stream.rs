@@ -4,9 +4,10 @@
 //!   service or simulator --> [ Stream ] --events--> [ Pump ] --Posts--> [ Outlet ] --> queue
 //!                                                    |   \---when------> [ Latency ]     |
 //!                                                    \--all the rest---> [ Journal ]     v
-//!                                                                             |      [ Writer ] --> standard output
-//!                                                                             |          |
-//!                                             standard error <----------------+------[ Watch ]
+//!                                                                             |      [ Writer ]
+//!                                                                             |       |      |
+//!                                             standard error <----------------+--[ Watch ]   v
+//!                                                                                  standard output
 //! ```
 //!
 //! - The main thread reads and counts. It waits for standard output only if the queue is full and

@@ -15,7 +15,8 @@
 //! assert_eq!(connections_name(&POWERSTREAM), None);
 //!
 //! let body = br#"{"data":[{"id":"7d7d8d1a","endpoint_name":"sample_stream",
-//!     "connected_at":"2026-01-05T10:00:00.000Z","client_ip":"192.0.2.1"}],"meta":{"result_count":1}}"#;
+//!     "connected_at":"2026-01-05T10:00:00.000Z","client_ip":"192.0.2.1"}],
+//!     "meta":{"result_count":1}}"#;
 //! let page = listed(&Reply::new(200, body))?;
 //! assert_eq!((page.connections[0].id.as_str(), page.next_page), ("7d7d8d1a", None));
 //!

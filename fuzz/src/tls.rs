@@ -185,8 +185,8 @@ impl Run {
     }
 
     fn feed(&mut self, mut bytes: &[u8]) {
-        // In debug builds, rustls 0.23 panics if an error follows its `close_notify`: it asserts that
-        // it sends no second alert. The shell reads nothing after it closes.
+        // In debug builds, rustls 0.23 panics if an error follows its `close_notify`: it asserts
+        // that it sends no second alert. The shell reads nothing after it closes.
         if self.has_closed && self.is_damaged {
             return;
         }

@@ -4,7 +4,7 @@
 //!
 //! | mode | a read without input | used for |
 //! |---|---|---|
-//! | [`ReadMode::Blocking`] | waits in one system call, with a receive timeout | one stream per thread |
+//! | [`ReadMode::Blocking`] | waits in a system call, with a timeout | one stream per thread |
 //! | [`ReadMode::Spinning`] | is repeated immediately | one stream per core |
 //! | [`ReadMode::Polling`] | waits in mio's poll, with others | several connections per thread |
 //!

@@ -14,8 +14,8 @@
 //! | `POST /simulator/advance?ms=N` | advances a virtual clock |
 //!
 //! A web page that is open on the same machine must not control or read the simulator. So requests
-//! with the `Origin` of another page are refused with 403. On loopback, so are requests with another
-//! `Host` than `localhost` or a loopback address. No response has CORS fields.
+//! with the `Origin` of another page are refused with 403. On loopback, so are requests with
+//! another `Host` than `localhost` or a loopback address. No response has CORS fields.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -220,9 +220,10 @@ impl Request {
 
     /// Returns true if a page of another origin may have caused a browser to send this request.
     ///
-    /// A browser names the page's origin in `Origin`. After DNS rebinding, the page's origin is that
-    /// of the request, but `Host` still has the attacker's name. Therefore a server on loopback
-    /// accepts only names of loopback. Other servers have names that the simulator does not know.
+    /// A browser names the page's origin in `Origin`. After DNS rebinding, the page's origin is
+    /// that of the request, but `Host` still has the attacker's name. Therefore a server on
+    /// loopback accepts only names of loopback. Other servers have names that the simulator does
+    /// not know.
     pub(crate) fn may_be_cross_origin(&self, on_loopback: bool) -> bool {
         let is_own_origin = |origin: &str| {
             let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));

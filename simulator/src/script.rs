@@ -46,9 +46,9 @@
 //!
 //! | `do` | with | what happens |
 //! |---|---|---|
-//! | `cut` | `how` = `reset`, `close`, `half-close`, `stall`, `trickle`; `place`; `step` | the connection ends or hangs at that place |
+//! | `cut` | `how`; `place`; `step` | the connection ends or hangs at that place |
 //! | `end` | | the body ends properly |
-//! | `refuse` | `status`, `body`, `headers`, `reset`, `remaining`, `retry-after` | the request is refused |
+//! | `refuse` | `status`, `body`, `headers`, `reset`, .. | the request is refused |
 //! | `interim` | `count`, `status` | 1xx responses come first |
 //! | `slow-head` | `step` | the head is sent byte by byte |
 //! | `bad-head` | `kind` | the head is invalid |
@@ -56,7 +56,7 @@
 //! | `endless` | `what` | a part of the response never ends |
 //! | `bad-chunk` | `kind` | the chunked framing is broken |
 //! | `wrong-size` | `kind` = `smaller`, `larger`, `huge`, `zero` | a chunk size is wrong |
-//! | `message` | `kind`, `then` | sends a system message; `then` is `nothing`, `end`, `close` or `reset` |
+//! | `message` | `kind`, `then` | sends a system message |
 //! | `line` | `text`, `then` | any line is sent |
 //! | `junk` | `kind` | a line is not JSON, or unusual JSON |
 //! | `unknown` | | JSON of an unknown kind is sent |
@@ -70,7 +70,12 @@
 //! | `pause` | `length` | nothing is sent, then everything continues |
 //! | `ghost` | `length` | the connection still counts after its end |
 //! | `failover` | `name`, `headers` | head and metadata name another datacenter, or none |
-//! | `kill` | `name`, `length` | the datacenter (by default the connected one) stops, and restarts after that time |
+//! | `kill` | `name`, `length` | the datacenter stops, and restarts after that time |
+//!
+//! - `how` of `cut` is `reset`, `close`, `half-close`, `stall` or `trickle`.
+//! - `refuse` also has `remaining` and `retry-after`, the fields of the rate limit.
+//! - `then` is `nothing`, `end`, `close` or `reset`.
+//! - `kill` stops the connected datacenter if it has no `name`.
 //!
 //! `place` is one of:
 //!

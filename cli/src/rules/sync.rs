@@ -1,7 +1,7 @@
 //! `powerstream rules sync`: changes the active rules to those of a file, with the fewest requests.
 //!
 //! ```text
-//!   file --> check offline --> list --> plan --> show, check budget, confirm --> add.. wait delete..
+//!   file --> check offline --> list --> plan --> show, check budget, confirm --> add.. wait delete
 //! ```
 //!
 //! A plan is not stored. A run that was killed is resumed by the next run, which lists again and

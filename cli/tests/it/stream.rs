@@ -411,8 +411,8 @@ fn reports_the_address_of_a_redirect() {
     }
 }
 
-/// Text that clears the screen, sets the title, colors (C1) and turns the writing direction, in UTF-8
-/// and as JSON escapes.
+/// Text that clears the screen, sets the title, colors (C1) and turns the writing direction, in
+/// UTF-8 and as JSON escapes.
 const HOSTILE: &str = "\u{7f}\u{85}\u{9b}31m\u{202e}\u{2066}\u{2028}";
 const HOSTILE_JSON: &str = r"\u001b[2J\u001b]0;x\u0007\u009b31m\u202e\u0008\r";
 

@@ -25,7 +25,7 @@ use crate::stream::json::{Malformed, Scanner, Text, decimal};
 /// ```
 /// use powerstream_core::post::Value;
 ///
-/// let json = br#"{"a":{"b":[1,2.5,"three"]},"c":true, and nothing is read that was not asked for"#;
+/// let json = br#"{"a":{"b":[1,2.5,"three"]},"c":true, and the rest is not read"#;
 /// let value = Value::new(json).unwrap();
 /// let mut elements = value.path(&["a", "b"]).unwrap().elements();
 /// assert_eq!(elements.next().unwrap().as_u64(), Some(1));

@@ -22,7 +22,8 @@
 //!  2  not an object                                               Unknown
 //!  3  type = "connection_metadata"                                ConnectionMetadata
 //!  4  errors is an array, no data                                 StreamError
-//!  5  data is an object                                           Post (v2), Envelope or Compliance (v2)
+//!  5  data is an object                                           Post (v2), Envelope,
+//!                                                                 Compliance (v2)
 //!  6  title, and type a URI, no data                              Problem
 //!  7  disconnect is an object                                     Disconnect
 //!  8  error, warn or info is an object, and the only key          System

@@ -29,7 +29,8 @@ impl RuleKey {
         self.0
     }
 
-    /// Creates the key of a number from [`Self::as_u64`]. For any other number, the set has no rule.
+    /// Creates the key of a number from [`Self::as_u64`]. For any other number, the set has no
+    /// rule.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
         Self(number)

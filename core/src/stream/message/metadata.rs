@@ -28,7 +28,8 @@ impl<'a> ConnectionMetadata<'a> {
     /// ```
     /// use powerstream_core::stream::ConnectionMetadata;
     ///
-    /// let line = br#"{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}"#;
+    /// let line =
+    ///     br#"{"type":"connection_metadata","datacenter":"atla","timestamp":1762557264155}"#;
     /// let metadata = ConnectionMetadata::parse(line).unwrap();
     /// assert_eq!(metadata.datacenter, Some("atla"));
     /// assert_eq!(metadata.timestamp.map(|time| time.as_millis()), Some(1_762_557_264_155));
