@@ -50,6 +50,7 @@ use powerstream_core::checkpoint;
 use powerstream_core::liveness::Timeouts;
 use powerstream_core::merge::Topology;
 use powerstream_core::session::DisconnectReason;
+use powerstream_core::transport_error::TransportErrorKind;
 use powerstream_simulator::Simulator;
 use powerstream_tls::TlsConfig;
 use tracing::{info, warn};
@@ -402,6 +403,9 @@ fn trust(args: &Args, simulator: Option<&Simulator>) -> Result<Option<TlsConfig>
 fn gave_up(target: &str, reason: &DisconnectReason) -> Failure {
     let exit = match reason {
         DisconnectReason::Refused(refusal) if matches!(refusal.status, 401 | 403) => Exit::NotAuthorized,
+        DisconnectReason::Transport(error) if error.kind == TransportErrorKind::ProxyAuthentication => {
+            Exit::NotAuthorized
+        }
         _ => Exit::Failed,
     };
     match reason {

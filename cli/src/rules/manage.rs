@@ -24,9 +24,10 @@ use powerstream_client::config::Config;
 use powerstream_client::rule_api::{ApiError, ApiErrorKind, Budget, Call, CallKind, NewRule, Rule, RuleApi};
 use powerstream_client::{OwnedReply, RulesError};
 use powerstream_core::endpoint::{Endpoint, FILTERED_STREAM, POWERSTREAM};
-use powerstream_core::http::{ExchangeErrorKind, RequestSent};
+use powerstream_core::http::{ExchangeError, ExchangeErrorKind, RequestSent};
 use powerstream_core::session::RESET_MAX;
 use powerstream_core::time::UnixTime;
+use powerstream_core::transport_error::TransportErrorKind;
 use powerstream_rules::Profile;
 use powerstream_rules::sync::{self, Limits, PlanError};
 
@@ -53,7 +54,7 @@ Exit codes:
   0  done
   1  failed: refused, a rule is invalid, the budget is spent, or the outcome of a request is unknown
   2  wrong usage
-  4  no token, an invalid one, or not authorized (401, 403)";
+  4  no token, an invalid one, or not authorized (401, 403; 407 of a proxy)";
 
 /// The notes of each subcommand here.
 pub(super) fn notes() -> String {
@@ -414,6 +415,11 @@ fn failed(call: &Call, target: &connection::Target, error: &RulesError) -> Failu
         text = format!("{what} {}: {text}", target.text(error.peer_addr));
     }
     let mut exit = Exit::Failed;
+    if let RulesError::Exchange(ExchangeError { kind: ExchangeErrorKind::TransportError(error), .. }) = error
+        && error.kind == TransportErrorKind::ProxyAuthentication
+    {
+        exit = Exit::NotAuthorized;
+    }
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
             exit = Exit::NotAuthorized;

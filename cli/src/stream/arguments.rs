@@ -53,7 +53,7 @@ Exit codes:
   1  the server refused permanently, the output cannot be written, there is no trusted CA, or
      received Posts are not written: after a signal, or by --overflow end
   2  wrong usage
-  4  no token, an invalid one, or not authorized (401, 403)
+  4  no token, an invalid one, or not authorized (401, 403; 407 of a proxy)
   129, 130, 143  a second SIGHUP, SIGINT or SIGTERM; or the first, if the end took more than 2 s
 
 Examples:

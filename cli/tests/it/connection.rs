@@ -212,6 +212,19 @@ fn warns_of_exemptions_that_exempt_nothing() {
     }
 }
 
+/// A service manager must not repeat credentials that a proxy rejects: that may lock an account.
+#[test]
+fn rejected_proxy_credentials_exit_as_not_authorized() {
+    let (proxy, _requests) = server("407 Proxy Authentication Required");
+    for name in ["stream", "rules list", "rules sync"] {
+        command(name, "", |command| {
+            let (code, stderr) = code_and_stderr(command.env("HTTPS_PROXY", format!("http://a:b@{proxy}")));
+            assert_eq!(code, Some(4), "{name}: {stderr}");
+            (code, stderr)
+        });
+    }
+}
+
 #[test]
 fn a_simulator_is_reached_without_the_proxy() {
     let mut command = tool("stream --simulate --tls --max-posts 2");
