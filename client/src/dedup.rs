@@ -20,7 +20,7 @@ use std::vec::Vec;
 use powerstream_core::dedup::{Insert, Window};
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::monitor::Monitor;
-use powerstream_core::session::{Message, SessionEvent};
+use powerstream_core::session::SessionEvent;
 use powerstream_core::stream::{ArrayElements, Classification, Kind, Malformed, PostId, classify, elements};
 use powerstream_core::time::Instant;
 
@@ -207,12 +207,11 @@ where
         match (&self.element, event) {
             (Some(element), SessionEvent::Message(array)) => {
                 let bytes = &array.bytes[element.range.clone()];
-                let element = Message::new(bytes, element.class).with_origin(array.origin);
-                Some(SessionEvent::Message(element))
+                Some(SessionEvent::Message(array.part(bytes, element.class)))
             }
-            (None, SessionEvent::Message(copy)) if self.broken.is_some() => self
-                .broken
-                .map(|class| SessionEvent::Message(Message::new(copy.bytes, class).with_origin(copy.origin))),
+            (None, SessionEvent::Message(copy)) if self.broken.is_some() => {
+                self.broken.map(|class| SessionEvent::Message(copy.part(copy.bytes, class)))
+            }
             _ => Some(event),
         }
     }

@@ -13,7 +13,7 @@ use powerstream_core::session::{
     Disconnected, Gap, GaveUp, Late, Message, Origin, Refusal, Refused, SessionEvent,
 };
 use powerstream_core::stream::{Classification, Kind, PostId};
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{KernelTime, UnixTime};
 
 use crate::recovery::{LossReason, Recovery, RecoveryEvent};
 
@@ -55,6 +55,9 @@ pub struct OwnedMessage {
     pub class: Classification,
     /// How the message was requested.
     pub origin: Origin,
+    /// When the kernel received the last byte of the read that completed the message, if the
+    /// runtime measures it.
+    pub received_at: Option<KernelTime>,
 }
 
 impl OwnedMessage {
@@ -136,7 +139,8 @@ impl From<SessionEvent<'_>> for OwnedEvent {
 
 impl From<Message<'_>> for OwnedMessage {
     fn from(message: Message<'_>) -> Self {
-        Self { bytes: Bytes::copy_from_slice(message.bytes), class: message.class, origin: message.origin }
+        let Message { bytes, class, origin, received_at, .. } = message;
+        Self { bytes: Bytes::copy_from_slice(bytes), class, origin, received_at }
     }
 }
 

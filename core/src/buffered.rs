@@ -8,7 +8,7 @@ use core::fmt;
 use core::net::SocketAddr;
 
 use crate::session::{ScannedSessionEvent, Session, SessionEvent, Step};
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, KernelTime, UnixTime};
 use crate::transport_error::TransportError;
 
 /// The read-buffer length that was fastest in measurements, in bytes.
@@ -25,6 +25,8 @@ pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     event: Option<(ScannedSessionEvent, usize)>,
     /// When the buffer was last filled.
     read_at: Instant,
+    /// When the kernel received the bytes in the buffer, if the driver knows.
+    received_at: Option<KernelTime>,
     /// How the transport ended while events were pending. It is reported to the session after them.
     ended: Option<Result<(), TransportError>>,
 }
@@ -42,7 +44,8 @@ where
     pub fn new(session: Session<S>, buffer: B) -> Self {
         assert!(!buffer.as_ref().is_empty(), "the read buffer must not be empty");
         let read_at = Instant::ZERO;
-        let mut buffered = Self { session, buffer, start: 0, end: 0, event: None, read_at, ended: None };
+        let (event, received_at, ended) = (None, None, None);
+        let mut buffered = Self { session, buffer, start: 0, end: 0, event, read_at, received_at, ended };
         // The session may already have an event.
         buffered.find_event(read_at);
         buffered
@@ -63,7 +66,13 @@ where
     #[must_use]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
         let (event, start) = self.event?;
-        Some(self.session.lend(event, &self.buffer.as_ref()[start..self.end]))
+        let event = self.session.lend(event, &self.buffer.as_ref()[start..self.end]);
+        match (self.received_at, event) {
+            (Some(at), SessionEvent::Message(message)) => {
+                Some(SessionEvent::Message(message.with_received_at(at)))
+            }
+            (_, event) => Some(event),
+        }
     }
 
     /// Releases the event, and finds the next one in the buffer.
@@ -76,6 +85,12 @@ where
     #[must_use]
     pub const fn read_at(&self) -> Instant {
         self.read_at
+    }
+
+    /// Reports when the kernel received the bytes of the read that [`Self::handle_read`] reports
+    /// next. Messages carry this time.
+    pub fn set_received_at(&mut self, at: Option<KernelTime>) {
+        self.received_at = at;
     }
 
     /// Returns the buffer to read into. Use it only if [`Self::poll`] asks for a read.

@@ -12,7 +12,7 @@ use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;
 use crate::session::{SessionEvent, Step};
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, KernelTime, UnixTime};
 use crate::transport_error::TransportError;
 
 /// A transport and its clocks.
@@ -42,6 +42,12 @@ pub trait Io {
     /// Returns the address of the server or proxy that the current or last attempt connected to, or
     /// tried. `None` if the attempt has not got that far, or if there is no address.
     fn peer_addr(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// Returns when the kernel received the bytes of the last read. `None` if the transport does not
+    /// measure it. Called after each read.
+    fn received_at(&self) -> Option<KernelTime> {
         None
     }
 
@@ -109,6 +115,7 @@ where
                 Ok(Some(0)) => buffered.handle_eof(io.now()),
                 Ok(Some(count)) => {
                     let now = io.now();
+                    buffered.set_received_at(io.received_at());
                     buffered.handle_read(count, now);
                     if io.has_backlog() {
                         buffered.handle_backlog(now);

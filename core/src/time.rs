@@ -6,11 +6,13 @@
 //!   chooses, such as the start of the process.
 //! - [`UnixTime`]: the wall clock in milliseconds. The protocol uses it for rate-limit resets,
 //!   backfill, and the creation time in a Post's id.
+//! - [`KernelTime`]: the wall clock in nanoseconds, when the kernel received bytes.
 //!
 //! Lengths of time are [`core::time::Duration`]. All arithmetic saturates: a clock that jumps or
 //! goes backwards can make a wait zero, but never negative, and never causes a panic.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 /// A point on the caller's monotonic clock, in nanoseconds since an epoch that the caller chooses.
@@ -43,6 +45,35 @@ impl Instant {
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A point on this machine's wall clock, in nanoseconds since 1970-01-01T00:00:00Z: when the kernel
+/// received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KernelTime(NonZeroU64);
+
+impl KernelTime {
+    /// Creates the time `nanos` nanoseconds after 1970-01-01T00:00:00Z. `None` for 0.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Option<Self> {
+        match NonZeroU64::new(nanos) {
+            Some(nanos) => Some(Self(nanos)),
+            None => None,
+        }
+    }
+
+    /// Returns the nanoseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0.get()
+    }
+
+    /// Returns the time from `self` to `later`; zero if `later` is earlier. `later` is the time
+    /// since 1970-01-01T00:00:00Z by the same clock.
+    #[must_use]
+    pub const fn until(self, later: Duration) -> Duration {
+        Duration::from_nanos(nanos(later).saturating_sub(self.as_nanos()))
     }
 }
 

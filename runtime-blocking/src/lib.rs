@@ -6,6 +6,7 @@ mod interrupt;
 mod pin;
 mod runtime;
 mod sockets;
+mod timestamps;
 
 pub use pin::{PinError, pin_thread};
 pub use powerstream_client as client;

@@ -27,13 +27,14 @@ use crate::sockets::{ReadMode, Sockets};
 #[derive(Clone, Debug)]
 pub struct Blocking {
     busy_poll: bool,
+    timestamps: bool,
     thread: String,
     processor: Option<usize>,
 }
 
 impl Default for Blocking {
     fn default() -> Self {
-        Self { busy_poll: false, thread: "powerstream".to_owned(), processor: None }
+        Self { busy_poll: false, timestamps: false, thread: "powerstream".to_owned(), processor: None }
     }
 }
 
@@ -46,6 +47,16 @@ impl Blocking {
     #[must_use]
     pub fn with_busy_poll(self, busy_poll: bool) -> Self {
         Self { busy_poll, ..self }
+    }
+
+    /// Sets whether messages carry the time at which the kernel received them:
+    /// [`Message::received_at`](powerstream_core::session::Message::received_at). Default: false.
+    ///
+    /// The time is that of the last packet of a read. It is late for a message that another packet
+    /// of the same read follows. Only on Linux. On other systems, connecting fails.
+    #[must_use]
+    pub fn with_kernel_timestamps(self, timestamps: bool) -> Self {
+        Self { timestamps, ..self }
     }
 
     /// Sets the name of the threads that [`Stream::queued`](crate::Stream::queued) starts. Default:
@@ -87,7 +98,7 @@ impl Runtime for Blocking {
     }
 
     fn reactor(thread: &StreamThread, shutdown: &ShutdownHandle) -> Sockets {
-        Sockets::new(&thread.executor, thread.mode, shutdown)
+        Sockets::new(&thread.executor, thread.mode, thread.runtime.timestamps, shutdown)
     }
 
     fn wait<F: Future>(thread: &mut StreamThread, future: F) -> F::Output {

@@ -22,9 +22,11 @@ use std::time::{Duration, Instant};
 use powerstream_client::net::start_connect;
 use powerstream_client::net::tcp::{BoxFuture, Reactor};
 use powerstream_client::shutdown::{ShutdownHandle, ShutdownSignal};
+use powerstream_core::time::KernelTime;
 
 use crate::executor::{Executor, Registration};
 use crate::interrupt::Interrupt;
+use crate::timestamps::{self, Source};
 
 /// How long after its deadline a read may end.
 const TICK: Duration = Duration::from_millis(10);
@@ -45,6 +47,7 @@ pub(crate) enum ReadMode {
 pub struct Sockets {
     registration: Arc<Registration>,
     mode: ReadMode,
+    timestamps: bool,
     interrupt: Arc<Interrupt>,
     /// Keeps `interrupt` registered with the shutdown.
     _stop: ShutdownSignal,
@@ -53,7 +56,12 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(executor: &Executor, mode: ReadMode, shutdown: &ShutdownHandle) -> Self {
+    pub(crate) fn new(
+        executor: &Executor,
+        mode: ReadMode,
+        timestamps: bool,
+        shutdown: &ShutdownHandle,
+    ) -> Self {
         let interrupt = Arc::new(Interrupt::default());
         let mut stop = shutdown.listen();
         if mode == ReadMode::Blocking {
@@ -65,6 +73,7 @@ impl Sockets {
         Self {
             registration: Arc::new(executor.register()),
             mode,
+            timestamps,
             interrupt,
             _stop: stop,
             seen: Cell::new(Instant::now()),
@@ -85,32 +94,37 @@ impl Reactor for Sockets {
     fn connect(&self, address: SocketAddr, local: Option<SocketAddr>) -> BoxFuture<Socket> {
         let (registration, mode, interrupt) =
             (Arc::clone(&self.registration), self.mode, Arc::clone(&self.interrupt));
+        let timestamps = self.timestamps;
         Box::pin(async move {
             let mut socket = begin(address, local)?;
             registration.register(&mut socket)?;
             poll_fn(|cx| poll_connected(&socket, &registration, cx)).await?;
             socket.set_nodelay(true)?;
+            let control = if timestamps { timestamps::enable(&socket)? } else { Vec::new() };
+            let reads = Reads { control, received_at: None };
             if mode == ReadMode::Polling {
-                return Ok(Socket::Polling(socket));
+                return Ok(Socket { kind: Kind::Polling(socket), reads });
             }
             // From here on no read or write waits in the poll.
             registration.deregister(&mut socket)?;
-            if mode == ReadMode::Spinning {
-                return Ok(Socket::Spinning(socket));
-            }
-            KernelSocket::new(socket.into(), interrupt).map(Socket::Blocking)
+            let kind = if mode == ReadMode::Spinning {
+                Kind::Spinning(socket)
+            } else {
+                Kind::Blocking(KernelSocket::new(socket.into(), interrupt)?)
+            };
+            Ok(Socket { kind, reads })
         })
     }
 
     fn local_addr(&self, socket: &Socket) -> io::Result<SocketAddr> {
-        match socket {
-            Socket::Blocking(blocking) => blocking.socket.local_addr(),
-            Socket::Spinning(socket) | Socket::Polling(socket) => socket.local_addr(),
+        match &socket.kind {
+            Kind::Blocking(blocking) => blocking.socket.local_addr(),
+            Kind::Spinning(socket) | Kind::Polling(socket) => socket.local_addr(),
         }
     }
 
     fn set_deadline(&self, socket: &mut Socket, until: Instant) -> io::Result<()> {
-        if let Socket::Blocking(blocking) = socket {
+        if let Kind::Blocking(blocking) = &mut socket.kind {
             blocking.until = until;
         }
         Ok(())
@@ -122,12 +136,13 @@ impl Reactor for Sockets {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        match socket {
+        let Socket { kind, reads } = socket;
+        match kind {
             // The clock was read at the last input, or when the consumer asked for the next event.
-            Socket::Blocking(blocking) => Poll::Ready(blocking.read(buffer, self.seen.get())),
-            Socket::Spinning(socket) => {
+            Kind::Blocking(blocking) => Poll::Ready(blocking.read(buffer, self.seen.get(), reads)),
+            Kind::Spinning(socket) => {
                 for _ in 0..SPINS {
-                    let read = pending_if_would_block(socket.read(buffer));
+                    let read = pending_if_would_block(reads.read(socket, buffer));
                     if read.is_ready() {
                         return read;
                     }
@@ -136,28 +151,33 @@ impl Reactor for Sockets {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Socket::Polling(socket) => self.poll_socket(socket.read(buffer), cx),
+            Kind::Polling(socket) => self.poll_socket(reads.read(socket, buffer), cx),
         }
     }
 
     fn read_now(&self, socket: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {
-        match socket {
-            Socket::Blocking(blocking) => blocking.read_now(buffer),
-            Socket::Spinning(socket) | Socket::Polling(socket) => socket.read(buffer),
+        let Socket { kind, reads } = socket;
+        match kind {
+            Kind::Blocking(blocking) => blocking.read_now(buffer, reads),
+            Kind::Spinning(socket) | Kind::Polling(socket) => reads.read(socket, buffer),
         }
     }
 
+    fn received_at(&self, socket: &Socket) -> Option<KernelTime> {
+        socket.reads.received_at
+    }
+
     fn poll_write(&self, socket: &mut Socket, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match socket {
-            Socket::Blocking(blocking) => Poll::Ready(blocking.write(bytes, self.now())),
-            Socket::Spinning(socket) => {
+        match &mut socket.kind {
+            Kind::Blocking(blocking) => Poll::Ready(blocking.write(bytes, self.now())),
+            Kind::Spinning(socket) => {
                 let written = pending_if_would_block(socket.write(bytes));
                 if written.is_pending() {
                     cx.waker().wake_by_ref();
                 }
                 written
             }
-            Socket::Polling(socket) => self.poll_socket(socket.write(bytes), cx),
+            Kind::Polling(socket) => self.poll_socket(socket.write(bytes), cx),
         }
     }
 
@@ -195,15 +215,41 @@ fn pending_if_would_block(result: io::Result<usize>) -> Poll<io::Result<usize>> 
 
 /// A connected socket.
 #[derive(Debug)]
-pub enum Socket {
+pub struct Socket {
+    kind: Kind,
+    reads: Reads,
+}
+
+#[derive(Debug)]
+enum Kind {
     Blocking(KernelSocket),
     Spinning(mio::net::TcpStream),
     Polling(mio::net::TcpStream),
 }
 
+/// How bytes are read, and when the kernel received the last of them.
+#[derive(Debug)]
+struct Reads {
+    /// The buffer for the kernel's timestamps. Empty if there are none.
+    control: Vec<u8>,
+    received_at: Option<KernelTime>,
+}
+
+impl Reads {
+    #[inline]
+    fn read<S: Read + Source>(&mut self, socket: &mut S, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.control.is_empty() {
+            return socket.read(buffer);
+        }
+        let (count, received_at) = timestamps::receive(socket, buffer, &mut self.control)?;
+        self.received_at = received_at;
+        Ok(count)
+    }
+}
+
 /// A socket whose reads wait in the kernel.
 #[derive(Debug)]
-pub struct KernelSocket {
+struct KernelSocket {
     socket: TcpStream,
     /// The receive timeout in force.
     armed: Option<Duration>,
@@ -218,22 +264,22 @@ impl KernelSocket {
         Ok(Self { socket, armed: None, until: Instant::now(), interrupt })
     }
 
-    fn read(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8], now: Instant, reads: &mut Reads) -> io::Result<usize> {
         let left = self.until.saturating_duration_since(now);
         if left.is_zero() {
-            return self.read_now(buffer);
+            return self.read_now(buffer, reads);
         }
         let fits = self.armed.is_some_and(|armed| armed <= left + TICK && armed >= left / 4);
         if !fits {
             self.socket.set_read_timeout(Some(left))?;
             self.armed = Some(left);
         }
-        self.socket.read(buffer).map_err(as_would_block)
+        reads.read(&mut self.socket, buffer).map_err(as_would_block)
     }
 
-    fn read_now(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    fn read_now(&mut self, buffer: &mut [u8], reads: &mut Reads) -> io::Result<usize> {
         self.socket.set_nonblocking(true)?;
-        let result = self.socket.read(buffer);
+        let result = reads.read(&mut self.socket, buffer);
         self.socket.set_nonblocking(false)?;
         result
     }

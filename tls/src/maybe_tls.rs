@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, KernelTime, UnixTime};
 use powerstream_core::transport_error::TransportError;
 
 use crate::config::Connector;
@@ -80,6 +80,10 @@ impl<I: Io> Io for MaybeTls<I> {
 
     fn has_backlog(&self) -> bool {
         either!(self, io => io.has_backlog())
+    }
+
+    fn received_at(&self) -> Option<KernelTime> {
+        either!(self, io => io.received_at())
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {

@@ -5,7 +5,7 @@ use core::task::{Context, Poll, ready};
 use core::time::Duration;
 
 use powerstream_core::driver::Io;
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, KernelTime, UnixTime};
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
 use crate::config::Connector;
@@ -105,6 +105,10 @@ impl<I: Io> Io for Tls<I> {
 
     fn has_backlog(&self) -> bool {
         self.machine.as_ref().is_some_and(|machine| machine.has_backlog()) || self.inner.has_backlog()
+    }
+
+    fn received_at(&self) -> Option<KernelTime> {
+        self.inner.received_at()
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {

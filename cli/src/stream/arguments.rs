@@ -96,6 +96,11 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) busy_poll: bool,
 
+    /// Measure the time from the kernel's receipt of each Post to its delivery, and print its
+    /// percentiles at the end. Only on Linux
+    #[arg(long)]
+    pub(super) kernel_timestamps: bool,
+
     /// Merge this many connections to the server: the first arrival of each Post is written, copies
     /// are dropped
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=CONNECTIONS_MAX))]
@@ -277,6 +282,9 @@ impl Args {
             return usage(String::from(
                 "--busy-poll is for --runtime blocking: the other runtimes always sleep",
             ));
+        }
+        if self.kernel_timestamps && (self.runtime != Runtime::Blocking || !cfg!(target_os = "linux")) {
+            return usage(String::from("--kernel-timestamps is for --runtime blocking on Linux"));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use powerstream_core::stream::PostId;
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{KernelTime, UnixTime};
 use powerstream_simulator::GroundTruth;
 
 /// The limit of deliveries that are stored before they are looked up: the size of a burst.
@@ -26,6 +26,8 @@ const NANOSECONDS_MAX: u64 = 86_400_000_000_000;
 pub(super) struct Latency {
     from: From,
     spread: Spread,
+    /// From the kernel's receipt of a message to its delivery, if the kernel measures it.
+    kernel: Spread,
     replayed: u64,
 }
 
@@ -95,7 +97,7 @@ impl Latency {
     }
 
     fn new(from: From) -> Self {
-        Self { from, spread: Spread::new(), replayed: 0 }
+        Self { from, spread: Spread::new(), kernel: Spread::new(), replayed: 0 }
     }
 
     /// Reports that a stream started.
@@ -140,6 +142,12 @@ impl Latency {
         }
     }
 
+    /// Reports the kernel's time of a message that is delivered now.
+    pub(super) fn received(&mut self, at: KernelTime) {
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+        self.kernel.record(at.until(now));
+    }
+
     /// Looks up the stored deliveries. Call it while there is nothing else to do.
     pub(super) fn settle(&mut self) {
         let From::Write { truth, pending, since, written } = &mut self.from else { return };
@@ -157,17 +165,23 @@ impl Latency {
         }
     }
 
-    /// Returns the result as one line.
+    /// Returns the results, a line each.
     pub(super) fn summary(&self) -> String {
         let name = match self.from {
             From::Write { .. } => "latency from the simulator's write to receipt",
             From::Creation { .. } => "lag from a Post's creation to receipt",
         };
-        match (self.spread.count(), self.replayed) {
+        let mut summary = match (self.spread.count(), self.replayed) {
             (count @ 1.., _) => format!("{name}: {} ({count} Posts)", self.spread),
             (0, 0) => format!("{name}: none"),
             (0, _) => format!("{name}: none (replayed Posts)"),
+        };
+        if self.kernel.count() > 0 {
+            let (kernel, count) = (&self.kernel, self.kernel.count());
+            summary +=
+                &format!("\nlatency from the kernel's receipt to receipt: {kernel} ({count} messages)");
         }
+        summary
     }
 }
 

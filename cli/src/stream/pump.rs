@@ -226,6 +226,9 @@ impl Pump {
         if let Some(rules) = &self.rules {
             rules.handle_message(message);
         }
+        if let (Some(at), Origin::Live) = (message.received_at, message.origin) {
+            self.latency.received(at);
+        }
         match message.kind() {
             Kind::Post { .. } => {
                 self.post(connection, message.bytes, message.id(), message.origin, now).await;

@@ -66,8 +66,10 @@ pub(super) fn run(
     }
     match args.runtime {
         Runtime::Blocking => {
-            let client = powerstream_blocking::Client::new(config)
-                .with_runtime(Blocking::default().with_busy_poll(args.busy_poll));
+            let runtime = Blocking::default()
+                .with_busy_poll(args.busy_poll)
+                .with_kernel_timestamps(args.kernel_timestamps);
+            let client = powerstream_blocking::Client::new(config).with_runtime(runtime);
             read!(client, block_on)
         }
         Runtime::Tokio => {

@@ -21,7 +21,7 @@ use std::vec::Vec;
 use std::{fmt, io, vec};
 
 use powerstream_core::driver::Io;
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, KernelTime, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 use super::dial::{Attempt, Dial, Route, check_peer};
@@ -106,6 +106,12 @@ pub trait Reactor: Send + 'static {
     /// Returns the operating system's error, or [`io::ErrorKind::WouldBlock`] if nothing is
     /// available.
     fn read_now(&self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Returns when the kernel received the last bytes that were read from the socket. `None`, as by
+    /// default, if the runtime does not measure it.
+    fn received_at(&self, _socket: &Self::Socket) -> Option<KernelTime> {
+        None
+    }
 
     /// Writes as many bytes as fit, or pends until some do. Returns how many were written.
     ///
@@ -314,6 +320,10 @@ impl<R: Reactor> Io for Tcp<R> {
 
     fn is_stopped(&self) -> bool {
         self.stop.is_stopped()
+    }
+
+    fn received_at(&self) -> Option<KernelTime> {
+        self.reactor.received_at(self.socket.as_ref()?)
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {

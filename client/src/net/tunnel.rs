@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use powerstream_core::driver::Io;
 use powerstream_core::http::{ConnectHandshake, HandshakeStep};
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, KernelTime, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 /// Bytes of one read of the proxy's answer.
@@ -59,6 +59,10 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
 
     fn has_backlog(&self) -> bool {
         self.io.has_backlog()
+    }
+
+    fn received_at(&self) -> Option<KernelTime> {
+        self.io.received_at()
     }
 
     fn peer_addr(&self) -> Option<SocketAddr> {

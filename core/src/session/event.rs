@@ -14,7 +14,7 @@ use crate::post::Posts;
 use crate::stream::connection::Connection;
 use crate::stream::framing::MessagePlace;
 use crate::stream::message::{Classification, Kind, PostId};
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, KernelTime, UnixTime};
 
 /// An event of the session, borrowed from the input or from storage.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,9 @@ pub struct Message<'a> {
     pub class: Classification,
     /// How the message was requested.
     pub origin: Origin,
+    /// When the kernel received the last byte of the read that completed the message, if the driver
+    /// reports it by [`Buffered::set_received_at`](crate::buffered::Buffered::set_received_at).
+    pub received_at: Option<KernelTime>,
 }
 
 /// How a message was requested.
@@ -74,7 +77,19 @@ impl<'a> Message<'a> {
     /// Combines a message and its classification. Its origin is live.
     #[must_use]
     pub const fn new(bytes: &'a [u8], class: Classification) -> Self {
-        Self { bytes, class, origin: Origin::Live }
+        Self { bytes, class, origin: Origin::Live, received_at: None }
+    }
+
+    /// Returns a part of the message: an element of an array, or the message with another class.
+    #[must_use]
+    pub const fn part<'b>(&self, bytes: &'b [u8], class: Classification) -> Message<'b> {
+        Message { bytes, class, origin: self.origin, received_at: self.received_at }
+    }
+
+    /// Returns the same message with this kernel time.
+    #[must_use]
+    pub const fn with_received_at(self, at: KernelTime) -> Self {
+        Self { received_at: Some(at), ..self }
     }
 
     /// Returns the same message with this origin.
@@ -284,7 +299,8 @@ impl ScannedSessionEvent {
                 })
             }
             Self::Message { place, class } => {
-                SessionEvent::Message(Message { bytes: connection.lend_message(place, input), class, origin })
+                let bytes = connection.lend_message(place, input);
+                SessionEvent::Message(Message { bytes, class, origin, received_at: None })
             }
             Self::KeepAlive => SessionEvent::KeepAlive,
             Self::Skipped { bytes } => SessionEvent::Skipped { bytes },

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use powerstream_blocking::client::owned::OwnedEvent;
 use powerstream_blocking::core::session::SessionEvent;
-use powerstream_blocking::{Client, OpenError, TlsConfig};
+use powerstream_blocking::{Client, OpenError, TlsConfig, Token};
 use powerstream_simulator::{Simulator, Tls};
 
 use crate::support::*;
@@ -102,4 +102,52 @@ fn has_an_event_only_if_one_read_returned_several() {
     assert!(!stream.find_next() && !stream.find_next());
     drop(server.join().unwrap());
     assert!(matches!(stream.next(), Some(SessionEvent::Disconnected(_))));
+}
+
+/// A message carries the time at which the kernel received it, in every read mode, plain and over
+/// TLS.
+#[cfg(target_os = "linux")]
+#[test]
+fn messages_carry_the_time_of_their_receipt_by_the_kernel() {
+    use std::time::UNIX_EPOCH;
+
+    use powerstream_blocking::{Blocking, Connections, MergedEvent};
+
+    for (busy_poll, tls) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut simulated = powerstream_simulator::Config::default();
+        simulated.tls = tls.then(Tls::default);
+        let simulator = Simulator::start(simulated).unwrap();
+        let runtime = Blocking::default().with_busy_poll(busy_poll).with_kernel_timestamps(true);
+        let token = Token::new("any").unwrap();
+        let config = config(&simulator.base_url()).token(token).build().unwrap();
+        let mut client = Client::new(config.clone()).with_runtime(runtime);
+        if let Some(ca) = simulator.ca_pem() {
+            client = client.with_tls(TlsConfig::only_ca_pem(ca.as_bytes()).unwrap());
+        }
+        let mut earlier = UNIX_EPOCH.elapsed().unwrap();
+        let mut stream = client.stream().unwrap();
+        let mut messages = 0;
+        while messages < 20 {
+            match stream.next() {
+                Some(SessionEvent::Message(message)) => {
+                    let at = Duration::from_nanos(message.received_at.unwrap().as_nanos());
+                    assert!(earlier <= at && at <= UNIX_EPOCH.elapsed().unwrap(), "{earlier:?} {at:?}");
+                    (earlier, messages) = (at, messages + 1);
+                }
+                Some(SessionEvent::Connected(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        // Several connections on one thread wait in a poll.
+        let mut merged = client.merged(&Connections::copies(2, &config)).unwrap();
+        let received_at = loop {
+            match merged.next() {
+                Some(MergedEvent::Session { event: SessionEvent::Message(message), .. }) => {
+                    break message.received_at;
+                }
+                other => assert!(other.is_some()),
+            }
+        };
+        assert!(received_at.is_some());
+    }
 }
