@@ -2,7 +2,7 @@
 //! the live ones.
 //!
 //! ```text
-//!   gap of a group --beyond_backfill--> older than 24 h: reported as lost
+//!   gap of a group --recovery_needed--> older than 24 h: reported as lost
 //!                                       the rest, 2 h at a time:
 //!
 //!   waiting --request--> Started -> Message .. -> Completed     the server ended the response

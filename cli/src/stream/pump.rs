@@ -174,18 +174,14 @@ impl Pump {
         if self.is_refused { Ended::Refused } else { Ended::AsAsked }
     }
 
-    /// Counts what is to be recovered, and sends the position to the writer, once a second. All
-    /// events before it were handled.
+    /// Sends the position to the writer, once a second. All events before it were handled.
     fn keep_position(&mut self, source: &impl Source, now: Instant) {
-        if now < self.position_at {
+        if !self.keeps_position || now < self.position_at || !self.outlet.takes_position() {
             return;
         }
         if let Some(position) = source.position() {
             self.position_at = now + POSITION_EVERY;
-            self.journal.open(position.missing.iter().map(|missing| missing.range));
-            if self.keeps_position && self.outlet.takes_position() {
-                self.outlet.position(position);
-            }
+            self.outlet.position(position);
         }
     }
 

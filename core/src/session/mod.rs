@@ -51,6 +51,7 @@ use event::Outcome;
 pub use event::{
     Connected, Disconnected, Gap, GaveUp, Message, Origin, Refused, ScannedSessionEvent, SessionEvent,
 };
+pub(crate) use event::{backfilled, beyond_backfill};
 pub use health::HEALTHY_AFTER;
 use health::Health;
 pub use lateness::{Late, LateKind};
@@ -445,10 +446,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return None;
         }
         let date = head.parsed().date;
-        let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes > 0);
+        let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes);
         let (server_earliest, server_latest) = self.coverage.begun().unwrap_or_default();
         self.state = State::Streaming(Established { health: Health::new(now), announcement: None });
-        Some(ScannedSessionEvent::Connected { gap, backfill_minutes, server_earliest, server_latest })
+        Some(ScannedSessionEvent::Connected { gap, server_earliest, server_latest })
     }
 
     /// Handles a message at `place` in `input`, which starts `at` bytes into the caller's input.

@@ -31,7 +31,7 @@ pub(in crate::stream) fn run(observed: &Observed, idle_timeout: Duration) {
             "streaming on {} of {} connections, {posts} Posts, {} gaps",
             view.streaming(),
             view.connections.len(),
-            view.gaps
+            view.gaps.reported
         );
         send(&[NotifyState::Status(&status)]);
         let is_stuck = view.connections.iter().any(|(_, snapshot)| {
