@@ -214,7 +214,7 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let gauges = [
         ("open_gaps", "Gaps that are not closed, and not lost", view.gaps.open as f64),
         ("open_gap_seconds", "The time that is missing in these gaps", seconds(&view.gaps.open_time)),
-        ("received_in_month_posts", "Posts of this calendar month (UTC)", view.month_posts as f64),
+        ("stream_month_posts", "Posts of this calendar month (UTC)", view.month_posts as f64),
         ("queue_posts", "Posts that wait for standard output", view.queue.messages as f64),
         ("queue_bytes", "Bytes that wait for standard output", view.queue.bytes as f64),
     ];
