@@ -158,6 +158,12 @@ impl Observed {
         self.view().month_posts
     }
 
+    /// Returns true if the reading thread has missed a deadline that it set.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_overdue(&self) -> bool {
+        self.progress.lock().is_overdue(std::time::Instant::now())
+    }
+
     /// Returns true if the reading thread waits for room in the queue.
     #[cfg(target_os = "linux")]
     pub(super) fn waits_for_room(&self) -> bool {
