@@ -113,6 +113,16 @@ where
         &mut self.driver
     }
 
+    /// Runs the driver until there is an event. See [`Driver::poll_event`].
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.driver.buffered().session().is_streaming() {
+            return self.driver.poll_event(cx);
+        }
+        // What the transport does to connect are events of the connection.
+        let Self { driver, span, .. } = self;
+        span.in_scope(|| driver.poll_event(cx))
+    }
+
     /// Returns true if the event that the driver lends is delivered, whole or an element of it.
     ///
     /// Calls `judge` once for each Post, with its id, its bytes and the time at which it was read.
@@ -323,7 +333,7 @@ where
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut released = Released::default();
         while !self.is_admitted {
-            if !ready!(self.session.driver_mut().poll_event(cx)) {
+            if !ready!(self.session.poll_event(cx)) {
                 return Poll::Ready(false);
             }
             if !self.admit() {

@@ -566,7 +566,7 @@ where
             let more = match &mut cx {
                 _ if line.is_over => None,
                 _ if line.has_event() => Some(true),
-                Some(cx) => match line.session.driver_mut().poll_event(cx) {
+                Some(cx) => match line.session.poll_event(cx) {
                     Poll::Ready(more) => Some(more),
                     Poll::Pending => None,
                 },

@@ -314,7 +314,7 @@ where
                 }
                 return Poll::Pending;
             };
-            if !ready!(active.session.driver_mut().poll_event(cx)) {
+            if !ready!(active.session.poll_event(cx)) {
                 // It was shut down: by the caller, or because the server sends no more.
                 let (range, posts) = (active.range, active.posts);
                 if active.is_given_up {

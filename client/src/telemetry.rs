@@ -1,11 +1,22 @@
 //! What the client says to the ecosystem: `tracing` events, and counters for the `metrics` facade.
 //!
-//! With the feature `tracing` (on by default), each connection has a span `connection`, and its
-//! beginnings and ends are events. There is none for a Post or a keep-alive, and nothing happens
-//! without a subscriber. With the feature `metrics`, [`publish`] gives a monitor's counters to the
+//! With the feature `tracing` (on by default), each connection has a span `connection`. What it does
+//! until a stream begins is an event of level `debug` in it: the lookup of the name, each address
+//! that is tried, the tunnel through a proxy, the TLS handshake. The beginnings and ends of streams
+//! are events of higher levels. A queue reports that its reader starts, ends, or waits for room.
+//! There is no event for a Post or a keep-alive, and nothing happens without a subscriber. With the feature `metrics`, [`publish`] gives a monitor's counters to the
 //! recorder of the `metrics` crate.
 
 use powerstream_core::session::SessionEvent;
+
+/// Emits an event of `tracing`, if the feature is on.
+macro_rules! event {
+    ($level:ident, $($event:tt)*) => {
+        #[cfg(feature = "tracing")]
+        tracing::$level!($($event)*)
+    };
+}
+pub(crate) use event;
 
 /// The span of a connection.
 #[derive(Clone, Debug)]
@@ -23,6 +34,14 @@ impl ConnectionSpan {
             #[cfg(feature = "tracing")]
             span: tracing::info_span!("connection", name),
         }
+    }
+
+    /// Calls a function within the span.
+    pub(crate) fn in_scope<T>(&self, call: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        return self.span.in_scope(call);
+        #[cfg(not(feature = "tracing"))]
+        call()
     }
 
     /// Reports an event that is no message.

@@ -186,7 +186,8 @@ fn metrics_show_what_a_recovery_has_closed() {
     assert!(metric("powerstream_recovered_posts_total") >= 3_590.0);
     assert_eq!(metric("powerstream_lost_ranges_total"), 0.0);
     // The state file has the Posts of the first run.
-    let posts = metric("powerstream_posts_total{connection=\"1\"}") + metric("powerstream_recovered_posts_total");
+    let posts =
+        metric("powerstream_posts_total{connection=\"1\"}") + metric("powerstream_recovered_posts_total");
     assert!(metric("powerstream_stream_month_posts") >= month + posts);
     assert_eq!(metric("powerstream_reported_gaps_closed_total"), 1.0);
     second.signal("INT");
