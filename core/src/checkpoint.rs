@@ -364,7 +364,9 @@ mod tests {
         Checkpoint::encode(contents(ids.iter().copied().map(PostId::new)), &mut buffer).to_vec()
     }
 
-    fn contents<I>(ids: I) -> Contents<[(ReplicaGroup, UnixTime); 2], [(ReplicaGroup, TimeRange); 2], I> {
+    type Two<T> = [(ReplicaGroup, T); 2];
+
+    fn contents<I>(ids: I) -> Contents<Two<UnixTime>, Two<TimeRange>, I> {
         Contents { stream: 7, taken_at: TAKEN, month_posts: 9, covered_until: GROUPS, missing: MISSING, ids }
     }
 

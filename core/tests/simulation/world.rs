@@ -26,6 +26,9 @@ use crate::transcript::note;
 
 const TOKEN: &str = "AAAAtoken-never-to-be-printed-5Zx%3D";
 
+/// What a checkpoint holds: the covered time of each group, and the newest ids.
+type Stored = (Vec<(ReplicaGroup, UnixTime)>, Vec<PostId>);
+
 /// The unique part of the token, to search for.
 const SECRET: &str = "never-to-be-printed";
 
@@ -334,7 +337,7 @@ impl World {
     }
 
     /// Creates the sessions of a new process, which continues at `position`.
-    fn start_process(&mut self, position: Option<(Vec<(ReplicaGroup, UnixTime)>, Vec<PostId>)>) {
+    fn start_process(&mut self, position: Option<Stored>) {
         let (covered, ids) = position.unwrap_or_default();
         let of_group =
             |group: ReplicaGroup| covered.iter().find(|(of, _)| *of == group).map(|(_, until)| *until);
