@@ -128,13 +128,9 @@ where
     /// Calls `judge` once for each Post, with its id, its bytes and the time at which it was read.
     pub(crate) fn admit(&mut self, mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied) -> bool {
         let at = self.driver.buffered().read_at();
-        let message = match self.driver.peek() {
-            Some(SessionEvent::Message(message)) => message,
-            Some(_) => {
-                self.count_event();
-                return true;
-            }
-            None => return true,
+        let Some(message) = self.driver.peek_message() else {
+            self.count_event();
+            return true;
         };
         self.monitor.handle_message(&message, at);
         match (message.id(), message.kind()) {

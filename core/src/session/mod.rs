@@ -67,7 +67,7 @@ use crate::backoff::Backoff;
 use crate::liveness::Timeout;
 use crate::stream::connection::{ByteCounts, Connection, ScannedConnectionEvent};
 use crate::stream::framing::MessagePlace;
-use crate::stream::message::{Kind, classify};
+use crate::stream::message::{Classification, Kind, classify};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
@@ -266,6 +266,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     #[must_use]
     pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
         event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr, self.origin(), input)
+    }
+
+    /// Lends a message that [`Self::scan`] just found in `input`.
+    #[inline]
+    pub(crate) fn lend_message<'a>(
+        &'a self,
+        place: MessagePlace,
+        class: Classification,
+        input: &'a [u8],
+    ) -> Message<'a> {
+        Message::new(self.connection.lend_message(place, input), class).with_origin(self.origin())
     }
 
     /// Reports that the transport is connected.
