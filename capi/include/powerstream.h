@@ -996,10 +996,18 @@ typedef struct ps_gap {
      */
     uint32_t group;
     /**
-     * Merged: the minutes of backfill that the new stream asked for. Backfill may deliver this
-     * part of the gap.
+     * The minutes of backfill that the new stream asked for. Backfill may deliver this part of the
+     * gap.
      */
     uint32_t backfill_minutes;
+    /**
+     * The start of the part that a recovery must request, because backfill does not deliver it.
+     */
+    uint64_t recovery_from_ms;
+    /**
+     * The end of that part. 0 if there is no such part.
+     */
+    uint64_t recovery_to_ms;
 } ps_gap;
 
 /**
@@ -2299,9 +2307,9 @@ ps_status ps_stream_monitor(struct ps_stream *stream, size_t connection, struct 
  * `written` gets the number of bytes. The ids of the Posts delivered last take up to 10 bytes
  * each; those that do not fit are left out, and may be delivered again. 64 KiB are a good length.
  *
- * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE` for a buffer of less than 64 bytes,
- * `PS_STATUS_ABSENT` while the position is not known, or `PS_STATUS_STATE` for a stream that is
- * not merged or has a reader.
+ * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE` for a buffer of less than 64 bytes
+ * and 10 for each connection, `PS_STATUS_ABSENT` while the position is not known, or
+ * `PS_STATUS_STATE` for a stream that is not merged or has a reader.
  */
 ps_status ps_stream_checkpoint(struct ps_stream *stream,
                                uint64_t unix_ms,

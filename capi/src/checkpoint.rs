@@ -2,7 +2,8 @@
 
 use std::ffi::c_void;
 
-use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::checkpoint::{Checkpoint, Contents};
+use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::stream::PostId;
 use powerstream_core::time::UnixTime;
 
@@ -44,14 +45,17 @@ pub unsafe extern "C" fn ps_checkpoint_write(
             if buffer.len() < BUFFER_MIN {
                 return Err(ps_status::Space.into());
             }
-            let [covered, taken] = [covered_until_ms, taken_at_ms].map(UnixTime::from_millis);
-            put(written, Checkpoint::encode(stream, covered, taken, [], ids, buffer).len());
+            let [covered, taken_at] = [covered_until_ms, taken_at_ms].map(UnixTime::from_millis);
+            // A session is one group.
+            let covered_until = [(ReplicaGroup::default(), covered)];
+            let contents = Contents { stream, taken_at, month_posts: 0, covered_until, missing: [], ids };
+            put(written, Checkpoint::encode(contents, buffer).len());
             Ok(ps_status::Ok)
         })
     }
 }
 
 /// The shortest buffer, in bytes.
-pub(crate) const BUFFER_MIN: usize = 64;
+const BUFFER_MIN: usize = 64;
 
-const _: () = assert!(Checkpoint::buffer_bytes(0, 0) <= BUFFER_MIN);
+const _: () = assert!(Checkpoint::buffer_bytes(1, 0, 0) <= BUFFER_MIN);

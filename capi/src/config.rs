@@ -593,9 +593,11 @@ pub unsafe extern "C" fn ps_config_set_checkpoint(
             }
             let read =
                 Checkpoint::decode(bytes).map_err(|error| Failure::new(ps_status::Checkpoint, error))?;
-            let mut position = Position::new(read.covered_until());
+            let mut position = Position::new(read.covered_until().collect());
             position.missing = read.missing().map(|(group, range)| Recovery::new(group, range)).collect();
-            let ids = read.ids().collect();
+            let mut ids: Vec<_> = read.ids().collect();
+            // The dedup window forgets the first ones first.
+            ids.reverse();
             config.checkpoint = Some(OwnedCheckpoint { stream: read.stream(), position, ids });
             Ok(ps_status::Ok)
         })

@@ -136,10 +136,25 @@ pub struct ps_gap {
     pub first_after: u64,
     /// Merged: the replica group whose Posts are missing.
     pub group: u32,
-    /// Merged: the minutes of backfill that the new stream asked for. Backfill may deliver this
-    /// part of the gap.
+    /// The minutes of backfill that the new stream asked for. Backfill may deliver this part of the
+    /// gap.
     pub backfill_minutes: u32,
+    /// The start of the part that a recovery must request, because backfill does not deliver it.
+    pub recovery_from_ms: u64,
+    /// The end of that part. 0 if there is no such part.
+    pub recovery_to_ms: u64,
 }
+
+const NO_GAP: ps_gap = ps_gap {
+    from_ms: 0,
+    to_ms: 0,
+    newest_before: 0,
+    first_after: 0,
+    group: 0,
+    backfill_minutes: 0,
+    recovery_from_ms: 0,
+    recovery_to_ms: 0,
+};
 
 /// Why a connection ended.
 #[repr(u32)]
@@ -305,14 +320,7 @@ impl EventCell {
                 server_earliest_ms: 0,
                 server_latest_ms: 0,
             },
-            gap: ps_gap {
-                from_ms: 0,
-                to_ms: 0,
-                newest_before: 0,
-                first_after: 0,
-                group: 0,
-                backfill_minutes: 0,
-            },
+            gap: NO_GAP,
             disconnected: ps_disconnected {
                 reason: ps_reason::Ended,
                 refusal: ps_refusal::None,
@@ -405,7 +413,6 @@ impl EventCell {
                 self.connected(
                     connected.head.parsed(),
                     datacenter,
-                    connected.backfill_minutes,
                     (connected.server_earliest, connected.server_latest),
                     connected.peer_addr,
                     connected.gap.as_ref(),
@@ -438,7 +445,6 @@ impl EventCell {
         &mut self,
         head: &ResponseHead,
         datacenter: Option<&str>,
-        backfill_minutes: u8,
         (earliest, latest): (UnixTime, UnixTime),
         peer_addr: Option<SocketAddr>,
         gap: Option<&Gap>,
@@ -452,7 +458,7 @@ impl EventCell {
         self.connected = ps_connected {
             status: head.status,
             is_chunked: head.framing == BodyFraming::Chunked,
-            backfill_minutes,
+            backfill_minutes: gap.map_or(0, |gap| gap.backfill_minutes),
             datacenter: ps_bytes::new(self.text.as_bytes()),
             peer_address: ps_bytes::new(self.address.as_bytes()),
             server_earliest_ms: earliest.as_millis(),
@@ -474,21 +480,22 @@ impl EventCell {
             newest_before: id(gap.newest_before),
             first_after: id(gap.first_after),
             group: 0,
-            backfill_minutes: 0,
+            backfill_minutes: gap.backfill_minutes.into(),
+            ..NO_GAP
         };
+        self.recovery_needed(gap.recovery_needed());
+    }
+
+    fn recovery_needed(&mut self, range: Option<TimeRange>) {
+        if let Some(TimeRange { from, to }) = range {
+            (self.gap.recovery_from_ms, self.gap.recovery_to_ms) = (from.as_millis(), to.as_millis());
+        }
     }
 
     fn range(&mut self, kind: ps_event_kind, from: UnixTime, to: UnixTime, group: u16) {
         self.start(kind);
         self.has_gap = true;
-        self.gap = ps_gap {
-            from_ms: from.as_millis(),
-            to_ms: to.as_millis(),
-            newest_before: 0,
-            first_after: 0,
-            group: group.into(),
-            backfill_minutes: 0,
-        };
+        self.gap = ps_gap { from_ms: from.as_millis(), to_ms: to.as_millis(), group: group.into(), ..NO_GAP };
     }
 
     pub(crate) fn interrupted(&mut self, interrupted: &Interrupted) {
@@ -499,6 +506,7 @@ impl EventCell {
     pub(crate) fn group_gap(&mut self, gap: &GroupGap) {
         self.range(ps_event_kind::Gap, gap.from, gap.to, gap.group.number());
         self.gap.backfill_minutes = gap.backfill_minutes.into();
+        self.recovery_needed(gap.recovery_needed());
     }
 
     pub(crate) fn recovery(&mut self, kind: ps_event_kind, range: TimeRange, group: u16, posts: u64) {

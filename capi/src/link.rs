@@ -210,7 +210,7 @@ pub unsafe extern "C" fn ps_link_new(
                 let is_tls = config.build()?.origin().scheme() == Scheme::Https;
                 let connector = if is_tls { Some(config.connector()?) } else { None };
                 let seed = config.seed()?;
-                let covered_until = config.checkpoint()?.map(|found| found.position.covered_until);
+                let covered_until = config.checkpoint()?.and_then(|found| found.position.earliest());
                 let buffered = config
                     .build()?
                     .open(seed, now, unix)

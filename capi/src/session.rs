@@ -119,7 +119,8 @@ pub unsafe extern "C" fn ps_session_new(
         with(config, |config| {
             give(session, || {
                 let seed = config.seed()?;
-                let covered_until = config.checkpoint()?.map(|checkpoint| checkpoint.position.covered_until);
+                let covered_until =
+                    config.checkpoint()?.and_then(|checkpoint| checkpoint.position.earliest());
                 let now = Instant::from_nanos(now_ns);
                 let settings = config.build()?.session();
                 // Zeroed memory: the kernel provides a page only once a message reaches it.

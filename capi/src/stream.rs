@@ -13,7 +13,7 @@ use powerstream_client::queue::{Delivery, Overflow, QueueConfig, Receiver};
 use powerstream_client::recovery::RecoveryEvent;
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_client::{Client, MergedStream, OpenError, Stream};
-use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::checkpoint::{Checkpoint, Contents};
 use powerstream_core::merge::{ConnectionId, Topology};
 use powerstream_core::monitor::Monitor;
 use powerstream_core::time::{TimeRange, UnixTime};
@@ -419,9 +419,9 @@ pub unsafe extern "C" fn ps_stream_monitor(
 /// `written` gets the number of bytes. The ids of the Posts delivered last take up to 10 bytes
 /// each; those that do not fit are left out, and may be delivered again. 64 KiB are a good length.
 ///
-/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE` for a buffer of less than 64 bytes,
-/// `PS_STATUS_ABSENT` while the position is not known, or `PS_STATUS_STATE` for a stream that is
-/// not merged or has a reader.
+/// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_SPACE` for a buffer of less than 64 bytes
+/// and 10 for each connection, `PS_STATUS_ABSENT` while the position is not known, or
+/// `PS_STATUS_STATE` for a stream that is not merged or has a reader.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_stream_checkpoint(
     stream: *mut ps_stream,
@@ -438,7 +438,8 @@ pub unsafe extern "C" fn ps_stream_checkpoint(
             }
             let buffer = slice_mut::<u8>(buffer.cast(), len)?;
             let Source::Merged(source) = &mut stream.source else { return Err(ps_status::State.into()) };
-            if buffer.len() < crate::checkpoint::BUFFER_MIN {
+            // Without room for the times of all groups, the checkpoint would be of no use.
+            if buffer.len() < Checkpoint::buffer_bytes(source.merge().connections().len(), 0, 0) {
                 return Err(ps_status::Space.into());
             }
             // Releases the event that was lent, which counts as delivered.
@@ -449,7 +450,9 @@ pub unsafe extern "C" fn ps_stream_checkpoint(
             let missing = missing.iter().map(|recovery| (recovery.group, recovery.range));
             let ids = source.merge().window().newest();
             let taken_at = UnixTime::from_millis(unix_ms);
-            put(written, Checkpoint::encode(stream.key, covered_until, taken_at, missing, ids, buffer).len());
+            let contents =
+                Contents { stream: stream.key, taken_at, month_posts: 0, covered_until, missing, ids };
+            put(written, Checkpoint::encode(contents, buffer).len());
             Ok(ps_status::Ok)
         })
     }
@@ -528,7 +531,6 @@ impl EventCell {
                 self.connected(
                     &connected.head,
                     connected.datacenter.as_deref(),
-                    connected.backfill_minutes,
                     (connected.server_earliest, connected.server_latest),
                     peer,
                     connected.gap.as_ref(),

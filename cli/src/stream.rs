@@ -61,7 +61,7 @@ use self::journal::Journal;
 use self::latency::Latency;
 #[cfg(target_os = "linux")]
 use self::observe::service;
-use self::observe::{GapCounts, Observed, alerts, metrics, stats};
+use self::observe::{Monitors, Observed, alerts, metrics, stats};
 use self::outlet::{Item, Outlet};
 use self::output::{Format, Output};
 use self::progress::{Progress, Tally};
@@ -130,7 +130,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let group = if args.local_dc_only { Topology::Partitioned } else { Topology::Redundant };
     let key = stream_key(args, &connections);
     let (mut state, mut resume) = match &args.state {
-        Some(path) => State::open(path, key).map(|(state, resume)| (Some(state), resume))?,
+        Some(path) => {
+            let groups: Vec<_> = (0..).map(|index| group.group(index)).take(connections.len()).collect();
+            State::open(path, key, &groups).map(|(state, resume)| (Some(state), resume))?
+        }
         None => (None, None),
     };
     let tail = if state.is_some() && args.format != Format::None { tail::read() } else { Tail::default() };
@@ -145,8 +148,18 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             state.written(&unknown);
         }
         resume.ids.extend(unknown);
-        let covered = utc(resume.position.covered_until);
-        info!("continuing the stream of an earlier run, which had everything until {covered} UTC");
+        for (of, covered) in &resume.position.covered_until {
+            let carriers = connections.iter().zip(0..).filter(|(_, index)| group.group(*index) == *of);
+            let carriers: Vec<_> = carriers.map(|(connection, _)| connection.name.as_str()).collect();
+            let carriers = match connections.len() {
+                1 => String::new(),
+                _ => format!("{}: ", carriers.join(", ")),
+            };
+            let covered = utc(*covered);
+            info!(
+                "{carriers}continuing the stream of an earlier run, which had everything until {covered} UTC"
+            );
+        }
         for Recovery { range, .. } in &resume.position.missing {
             let (from, to) = (utc(range.from), utc_end(range.to));
             match args.recovery {
@@ -155,9 +168,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             }
         }
     }
-    let gaps = Arc::new(GapCounts::default());
-    let connection_names: Vec<_> = names.iter().map(|(name, _)| name.clone()).collect();
-    let resumed_from = resume.as_ref().map(|resume| resume.position.covered_until);
+    let month = resume.as_ref().map_or_else(Default::default, |resume| resume.month);
+    let resumed_from = |group| resume.as_ref().and_then(|resume| resume.position.of_group(group));
     let is_merged = args.is_merged(connections.len());
     let take_over = match args.take_over {
         true => {
@@ -166,15 +178,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         false => None,
     };
-    let journal = Journal::new(names, group, is_merged, resumed_from, Arc::clone(&gaps), take_over);
+    let journal = Journal::new(names, group, is_merged, resumed_from, take_over);
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();
-    let start = |shutdown, now, monitors: Vec<_>| {
-        let connections = connection_names.into_iter().zip(monitors);
-        let connections = connections.map(|(name, monitor)| observe::Connection { name, monitor }).collect();
+    let start = |shutdown, monitors: Monitors| {
         let observe =
-            |queue| Observed::new(connections, now, queue, Arc::clone(&progress), gaps, args.local_dc_only);
+            |queue| Observed::new(monitors, queue, Arc::clone(&progress), month, args.local_dc_only);
         let parts = Parts { latency, journal, state, rules };
         start(args, parts, &progress, shutdown, &sender, observe)
     };
@@ -246,6 +256,7 @@ fn start(
     let keeps_position = state.is_some();
     let never_drops = matches!(args.queue().overflow, Overflow::Wait | Overflow::End);
     let output = Output::for_stdout(args.format);
+    let state = state.map(|state| (state, observed.clone()));
     let writer = Writer::new(Stdout, write_bytes(), output, Arc::clone(progress), state);
     spawn("writer", move || {
         let written = catch_unwind(AssertUnwindSafe(|| writer.run(receiver)));

@@ -113,18 +113,24 @@ where
         &mut self.driver
     }
 
+    /// Runs the driver until there is an event. See [`Driver::poll_event`].
+    pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.driver.buffered().session().is_streaming() {
+            return self.driver.poll_event(cx);
+        }
+        // What the transport does to connect are events of the connection.
+        let Self { driver, span, .. } = self;
+        span.in_scope(|| driver.poll_event(cx))
+    }
+
     /// Returns true if the event that the driver lends is delivered, whole or an element of it.
     ///
     /// Calls `judge` once for each Post, with its id, its bytes and the time at which it was read.
     pub(crate) fn admit(&mut self, mut judge: impl FnMut(PostId, &[u8], Instant) -> Copied) -> bool {
         let at = self.driver.buffered().read_at();
-        let message = match self.driver.peek() {
-            Some(SessionEvent::Message(message)) => message,
-            Some(_) => {
-                self.count_event();
-                return true;
-            }
-            None => return true,
+        let Some(message) = self.driver.peek_message() else {
+            self.count_event();
+            return true;
         };
         self.monitor.handle_message(&message, at);
         match (message.id(), message.kind()) {
@@ -322,7 +328,7 @@ where
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut released = Released::default();
         while !self.is_admitted {
-            if !ready!(self.session.driver_mut().poll_event(cx)) {
+            if !ready!(self.session.poll_event(cx)) {
                 return Poll::Ready(false);
             }
             if !self.admit() {

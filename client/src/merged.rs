@@ -21,7 +21,7 @@
 //! # use powerstream_core::http::Origin;
 //! # use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 //! # use powerstream_core::transport_error::{TransportError, TransportErrorKind};
-//! # use powerstream_core::time::{Instant, UnixTime};
+//! # use powerstream_core::time::{Instant, TimeRange, UnixTime};
 //! # struct Canned(&'static [u8], bool);
 //! # impl Io for Canned {
 //! #     fn now(&self) -> Instant { Instant::ZERO }
@@ -95,10 +95,10 @@ use powerstream_core::merge::{
     Arrival, ConnectionId, ConnectionState, ConnectionStats, GroupGap, Interrupted, Merge, MergeError,
     ReplicaGroup,
 };
-use powerstream_core::monitor::Monitor;
+use powerstream_core::monitor::{GapMonitor, Monitor};
 use powerstream_core::session::{Message, SessionEvent, Step};
 use powerstream_core::stream::PostId;
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, TimeRange, UnixTime};
 
 use crate::dedup::{Copied, Filtered, Released};
 use crate::owned::{OwnedEvent, OwnedRecoveryEvent};
@@ -108,9 +108,9 @@ use crate::recovery::{Recovery, RecoveryConnection, RecoveryEvent};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Position {
-    /// Every Post created before was delivered, or is in a gap that was reported; in the server's
-    /// time.
-    pub covered_until: UnixTime,
+    /// Each group that has streamed, with a time: every Post of the group created before it was
+    /// delivered, or is in a gap that was reported. In the server's time.
+    pub covered_until: Vec<(ReplicaGroup, UnixTime)>,
     /// Parts of reported gaps whose recovery is not complete.
     pub missing: Vec<Recovery>,
 }
@@ -118,8 +118,20 @@ pub struct Position {
 impl Position {
     /// Creates a position with nothing left to recover.
     #[must_use]
-    pub const fn new(covered_until: UnixTime) -> Self {
+    pub const fn new(covered_until: Vec<(ReplicaGroup, UnixTime)>) -> Self {
         Self { covered_until, missing: Vec::new() }
+    }
+
+    /// Returns the covered time of a group; `None` if it has not streamed.
+    #[must_use]
+    pub fn of_group(&self, group: ReplicaGroup) -> Option<UnixTime> {
+        self.covered_until.iter().find(|(of, _)| *of == group).map(|(_, until)| *until)
+    }
+
+    /// Returns the earliest covered time; `None` if no group has streamed.
+    #[must_use]
+    pub fn earliest(&self) -> Option<UnixTime> {
+        self.covered_until.iter().map(|(_, until)| *until).min()
     }
 }
 
@@ -140,6 +152,9 @@ pub struct Member<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     session: Filtered<S, B, I>,
     /// True once its session is done.
     is_over: bool,
+    /// The part of the group's gap that its backfill delivers, and the number of its earlier
+    /// backfills.
+    backfilled: Option<(TimeRange, u64)>,
 }
 
 impl<S, B, I> Member<S, B, I>
@@ -152,7 +167,7 @@ where
     pub fn new(name: impl Into<Box<str>>, group: ReplicaGroup, driven: Driver<S, B, I>) -> Self {
         let name = name.into();
         let session = Filtered::new(driven, &name);
-        Self { name, group, session, is_over: false }
+        Self { name, group, session, is_over: false, backfilled: None }
     }
 
     /// Returns the connection's name.
@@ -277,6 +292,8 @@ pub struct Merged<S: AsRef<[u8]> + AsMut<[u8]>, B, I> {
     recoveries: Vec<RecoveryConnection<S, B, I>>,
     /// Ranges of an earlier process that nothing recovers, for the next process.
     left_missing: Vec<Recovery>,
+    /// The counters of the gaps of each group.
+    gaps: Vec<(ReplicaGroup, Arc<GapMonitor>)>,
 }
 
 impl<S, B, I> Merged<S, B, I>
@@ -293,6 +310,12 @@ where
     /// invalid.
     pub fn new(members: Vec<Member<S, B, I>>, window: &WindowConfig) -> Result<Self, MergeError> {
         let window = Window::allocate(window).map_err(MergeError::Window)?;
+        let mut gaps: Vec<(ReplicaGroup, Arc<GapMonitor>)> = Vec::new();
+        for line in &members {
+            if gaps.iter().all(|(group, _)| *group != line.group) {
+                gaps.push((line.group, Arc::default()));
+            }
+        }
         let merge =
             Merge::new(window, members.iter().map(|line| ConnectionStats::new(line.group)).collect())?;
         Ok(Self {
@@ -306,6 +329,7 @@ where
             keeps_duplicates: false,
             recoveries: Vec::new(),
             left_missing: Vec::new(),
+            gaps,
         })
     }
 
@@ -324,14 +348,20 @@ where
     }
 
     /// Continues the stream of an earlier process at its [`Position`]. Call it before the first
-    /// event. `ids` are the Posts that it delivered last: copies of them are dropped.
+    /// event. `ids` are the Posts that it delivered last, the oldest first: copies of them are
+    /// dropped.
+    ///
+    /// A group without a covered time begins anew.
     pub fn resume_from(&mut self, position: &Position, ids: impl IntoIterator<Item = PostId>) {
         let now = self.members[0].driver().io().now();
-        self.merge.resume_from(position.covered_until, ids, now);
+        self.merge.resume_from(|group| position.of_group(group), ids, now);
         for line in &mut self.members {
-            line.session.driver_mut().resume_from(position.covered_until);
+            if let Some(until) = position.of_group(line.group) {
+                line.session.driver_mut().resume_from(until);
+            }
         }
         for missing in &position.missing {
+            self.count_gaps(missing.group, |gaps| gaps.handle_gap(missing.range));
             let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == missing.group);
             match recovery {
                 Some(recovery) => recovery.add(missing.range),
@@ -341,7 +371,7 @@ where
     }
 
     /// Returns the position of the stream: what another process needs to continue it. `None` before
-    /// the first stream of a group, and while an event is known that was not delivered.
+    /// the first stream, and while an event is known that was not delivered.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         if self.gap.is_some() || !self.is_at_boundary() {
@@ -349,7 +379,10 @@ where
         }
         let covered =
             |of: ConnectionId| self.members[of.index()].driver().buffered().session().covered_until();
-        let covered_until = self.merge.covered_until(covered)?;
+        let covered_until: Vec<_> = self.merge.covered_until(covered).collect();
+        if covered_until.is_empty() {
+            return None;
+        }
         let missing = self.recoveries.iter().flat_map(|recovery| {
             recovery.incomplete().map(|range| Recovery { group: recovery.group(), range })
         });
@@ -476,6 +509,19 @@ where
         &self.merge
     }
 
+    /// Returns the counters of each group's gaps. They can be read from any thread.
+    #[must_use]
+    pub fn gap_monitors(&self) -> &[(ReplicaGroup, Arc<GapMonitor>)] {
+        &self.gaps
+    }
+
+    /// Reports a change to the counters of a group. A group of an earlier process may not exist.
+    fn count_gaps(&self, group: ReplicaGroup, count: impl FnOnce(&GapMonitor)) {
+        if let Some((_, gaps)) = self.gaps.iter().find(|(of, _)| *of == group) {
+            count(gaps);
+        }
+    }
+
     fn release_lent(&mut self) {
         if self.lent {
             self.release();
@@ -498,8 +544,9 @@ where
             }
             if let Some(gap) = self.gap.take() {
                 self.current = Some(Current::Gap(gap));
+                self.count_gaps(gap.group, |gaps| gaps.handle_gap(gap.range()));
                 let recovery = self.recoveries.iter_mut().find(|recovery| recovery.group() == gap.group);
-                if let (Some(recovery), Some(range)) = (recovery, gap.beyond_backfill()) {
+                if let (Some(recovery), Some(range)) = (recovery, gap.recovery_needed()) {
                     recovery.add(range);
                 }
                 return Poll::Ready(true);
@@ -507,6 +554,7 @@ where
             if let Some(index) = self.turn.checked_sub(self.members.len()) {
                 if self.poll_recovery(index, cx.as_deref_mut()) {
                     self.current = Some(Current::Recovery(index));
+                    self.count_recovery(index);
                     return Poll::Ready(true);
                 }
                 idle += 1;
@@ -518,7 +566,7 @@ where
             let more = match &mut cx {
                 _ if line.is_over => None,
                 _ if line.has_event() => Some(true),
-                Some(cx) => match line.session.driver_mut().poll_event(cx) {
+                Some(cx) => match line.session.poll_event(cx) {
                     Poll::Ready(more) => Some(more),
                     Poll::Pending => None,
                 },
@@ -562,6 +610,34 @@ where
         recovery.poll_event(cx, |id, copy, at| recovered(merge.recovered(id, copy, at))).is_ready()
     }
 
+    /// Counts the end of a recovered range.
+    fn count_recovery(&self, index: usize) {
+        match self.recoveries[index].peek() {
+            Some(RecoveryEvent::Completed { recovery, posts }) => {
+                self.count_gaps(recovery.group, |gaps| gaps.handle_recovered(recovery.range, posts));
+            }
+            Some(RecoveryEvent::Lost { recovery, posts, .. }) => {
+                self.count_gaps(recovery.group, |gaps| gaps.handle_lost(recovery.range, posts));
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes the part of the group's gap that the connection's backfill has delivered.
+    #[cold]
+    fn count_backfill(&mut self, connection: ConnectionId) {
+        let line = &mut self.members[connection.index()];
+        let Some((range, earlier)) = line.backfilled else { return };
+        let (is_complete, is_over) = (line.monitor().backfills() > earlier, !line.monitor().is_backfilling());
+        if is_over {
+            line.backfilled = None;
+        }
+        if is_complete {
+            let group = line.group;
+            self.count_gaps(group, |gaps| gaps.handle_closed(range));
+        }
+    }
+
     /// Decides whether the event that this connection lends is delivered. `None`: it is not.
     fn judge(&mut self, connection: ConnectionId) -> Option<Current> {
         let (session, judge) = self.filter(connection);
@@ -573,11 +649,15 @@ where
         let (buffered, io) = (driven.buffered(), driven.io());
         let covered = |of: ConnectionId| members[of.index()].driver().buffered().session().covered_until();
         match buffered.peek()? {
+            SessionEvent::Message(_) => return Some(Current::Event(connection)),
             SessionEvent::Connected(connected) => {
                 for recovery in &mut self.recoveries {
                     recovery.set_server_time(connected.server_earliest, io.now());
                 }
                 self.gap = self.merge.handle_connected(connection, &connected, io.now(), covered);
+                let backfilled = self.gap.and_then(|gap| gap.backfilled());
+                let line = &mut self.members[connection.index()];
+                line.backfilled = backfilled.map(|range| (range, line.monitor().backfills()));
             }
             SessionEvent::Resumed(gap) => {
                 self.gap = self.merge.handle_resumed(connection, &gap, covered);
@@ -593,6 +673,9 @@ where
                 (self.interrupted, self.gap) = (outage.interrupted, outage.gap);
             }
             _ => {}
+        }
+        if self.members[connection.index()].backfilled.is_some() {
+            self.count_backfill(connection);
         }
         Some(Current::Event(connection))
     }

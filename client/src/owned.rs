@@ -90,8 +90,6 @@ pub struct OwnedConnected {
     pub datacenter: Option<String>,
     /// The gap before this stream, if there was an earlier stream.
     pub gap: Option<Gap>,
-    /// The minutes of backfill that were requested; 0 for none.
-    pub backfill_minutes: u8,
     /// See [`Connected::server_earliest`](powerstream_core::session::Connected::server_earliest).
     pub server_earliest: UnixTime,
     /// See [`Connected::server_latest`](powerstream_core::session::Connected::server_latest).
@@ -119,7 +117,6 @@ impl From<SessionEvent<'_>> for OwnedEvent {
                 head: *connected.head.parsed(),
                 datacenter: connected.head.datacenter().map(String::from),
                 gap: connected.gap,
-                backfill_minutes: connected.backfill_minutes,
                 server_earliest: connected.server_earliest,
                 server_latest: connected.server_latest,
                 peer_addr: connected.peer_addr,

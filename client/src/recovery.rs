@@ -2,7 +2,7 @@
 //! the live ones.
 //!
 //! ```text
-//!   gap of a group --beyond_backfill--> older than 24 h: reported as lost
+//!   gap of a group --recovery_needed--> older than 24 h: reported as lost
 //!                                       the rest, 2 h at a time:
 //!
 //!   waiting --request--> Started -> Message .. -> Completed     the server ended the response
@@ -314,7 +314,7 @@ where
                 }
                 return Poll::Pending;
             };
-            if !ready!(active.session.driver_mut().poll_event(cx)) {
+            if !ready!(active.session.poll_event(cx)) {
                 // It was shut down: by the caller, or because the server sends no more.
                 let (range, posts) = (active.range, active.posts);
                 if active.is_given_up {

@@ -5,10 +5,11 @@ use std::mem::take;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::vec::Vec;
 
 use powerstream_core::driver::Io;
-use powerstream_core::merge::{ConnectionId, ConnectionStats, Merge};
-use powerstream_core::monitor::Monitor;
+use powerstream_core::merge::{ConnectionId, ConnectionStats, Merge, ReplicaGroup};
+use powerstream_core::monitor::{GapMonitor, Monitor};
 use powerstream_core::session::Session;
 use powerstream_core::time::Instant;
 
@@ -167,6 +168,13 @@ impl<R: Runtime> MergedStream<R> {
         Arc::clone(self.source.members()[connection.index()].monitor())
     }
 
+    /// Returns the counters of the gaps of each group: those that no connection of the group
+    /// filled. They can be read from any thread while a task or a queue owns the stream.
+    #[must_use]
+    pub fn gap_monitors(&self) -> Vec<(ReplicaGroup, Arc<GapMonitor>)> {
+        self.source.gap_monitors().to_vec()
+    }
+
     /// Returns the connection's session, for its counters and state.
     ///
     /// # Panics
@@ -184,7 +192,7 @@ impl<R: Runtime> MergedStream<R> {
 
     /// Returns the position of the stream: what another process needs to continue it, by
     /// [`Connections::resume_from`](crate::config::Connections::resume_from). `None` before the
-    /// first stream of a group, and while an event is known that was not delivered.
+    /// first stream, and while an event is known that was not delivered.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.source.position()

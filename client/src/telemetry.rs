@@ -1,11 +1,22 @@
 //! What the client says to the ecosystem: `tracing` events, and counters for the `metrics` facade.
 //!
-//! With the feature `tracing` (on by default), each connection has a span `connection`, and its
-//! beginnings and ends are events. There is none for a Post or a keep-alive, and nothing happens
-//! without a subscriber. With the feature `metrics`, [`publish`] gives a monitor's counters to the
+//! With the feature `tracing` (on by default), each connection has a span `connection`. What it does
+//! until a stream begins is an event of level `debug` in it: the lookup of the name, each address
+//! that is tried, the tunnel through a proxy, the TLS handshake. The beginnings and ends of streams
+//! are events of higher levels. A queue reports that its reader starts, ends, or waits for room.
+//! There is no event for a Post or a keep-alive, and nothing happens without a subscriber. With the feature `metrics`, [`publish`] gives a monitor's counters to the
 //! recorder of the `metrics` crate.
 
 use powerstream_core::session::SessionEvent;
+
+/// Emits an event of `tracing`, if the feature is on.
+macro_rules! event {
+    ($level:ident, $($event:tt)*) => {
+        #[cfg(feature = "tracing")]
+        tracing::$level!($($event)*)
+    };
+}
+pub(crate) use event;
 
 /// The span of a connection.
 #[derive(Clone, Debug)]
@@ -25,6 +36,14 @@ impl ConnectionSpan {
         }
     }
 
+    /// Calls a function within the span.
+    pub(crate) fn in_scope<T>(&self, call: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        return self.span.in_scope(call);
+        #[cfg(not(feature = "tracing"))]
+        call()
+    }
+
     /// Reports an event that is no message.
     #[cold]
     pub(crate) fn handle_event(&self, event: &SessionEvent<'_>) {
@@ -42,9 +61,10 @@ fn trace(event: &SessionEvent<'_>) {
     match event {
         SessionEvent::Connected(connected) => {
             let (datacenter, peer) = (connected.head.datacenter(), connected.peer_addr);
-            info!(datacenter, ?peer, backfill_minutes = connected.backfill_minutes, "connected");
+            info!(datacenter, ?peer, "connected");
             if let Some(gap) = connected.gap {
-                warn!(from_ms = gap.from.as_millis(), to_ms = gap.to.as_millis(), "gap");
+                let (from_ms, to_ms) = (gap.from.as_millis(), gap.to.as_millis());
+                warn!(from_ms, to_ms, backfill_minutes = gap.backfill_minutes, "gap");
             }
         }
         SessionEvent::Resumed(gap) => debug!(to_ms = gap.to.as_millis(), "first live Post after the gap"),
@@ -64,10 +84,10 @@ fn trace(event: &SessionEvent<'_>) {
 }
 
 /// Gives the counters of a connection to the recorder of the `metrics` crate: counters
-/// `powerstream_posts` and so on, and the gauges `powerstream_streaming` and
-/// `powerstream_lag_seconds`, each with the label `connection`. Call it now and then, for example
-/// every 10 s. The gauge of the lag has a label `quantile` too: 0.5 and 0.99 of all live Posts so
-/// far.
+/// `powerstream_posts` and so on, and the gauges `powerstream_open_gaps`,
+/// `powerstream_open_gap_seconds`, `powerstream_streaming` and `powerstream_lag_seconds`, each with
+/// the label `connection`. Call it now and then, for example every 10 s. The gauge of the lag has a
+/// label `quantile` too: 0.5 and 0.99 of all live Posts so far.
 ///
 /// ```
 /// use powerstream_client::telemetry::publish;
@@ -93,6 +113,10 @@ pub fn publish(connection: &str, snapshot: &powerstream_core::monitor::Snapshot)
     for (kind, value) in REFUSAL_KINDS.into_iter().zip(snapshot.refusals) {
         metrics::counter!("powerstream_refusals", "connection" => label(), "kind" => kind).absolute(value);
     }
+    let gaps = &snapshot.gaps;
+    metrics::gauge!("powerstream_open_gaps", "connection" => label()).set(gaps.open as f64);
+    metrics::gauge!("powerstream_open_gap_seconds", "connection" => label())
+        .set(gaps.open_time.as_secs_f64());
     let streaming = f64::from(u8::from(snapshot.is_streaming));
     metrics::gauge!("powerstream_streaming", "connection" => label()).set(streaming);
     for (per_mille, quantile) in [(500, "0.5"), (990, "0.99")] {

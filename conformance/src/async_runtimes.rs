@@ -22,7 +22,7 @@ use powerstream_simulator::Simulator;
 use crate::delimiters::{Delivered, uneven};
 use crate::repeats::{check_once, repeating};
 use crate::rules::Answer;
-use crate::{Transport, late, merged, no_silent_loss, open, recovery, rules, scripts, timeouts};
+use crate::{Transport, late, merged, no_silent_loss, open, recovery, rules, scripts, telemetry, timeouts};
 
 /// A runtime, and one way of running its tasks.
 pub trait Host: 'static {
@@ -72,6 +72,20 @@ fn open_stream<H: Host>(config: &Config, ca_pem: Option<&str>) -> Stream<H::Runt
 fn open_merged<H: Host>(connections: &Connections) -> MergedStream<H::Runtime> {
     // A merged stream does not use the client's own configuration.
     Client::new(Config::builder().build().unwrap()).merged(connections).unwrap()
+}
+
+/// Checks the `tracing` spans and events of a stream.
+pub fn spans_and_events<H: Host>() {
+    telemetry::check(|config, ca_pem, is_enough| {
+        H::block_on(async {
+            let mut stream = open_stream::<H>(config, ca_pem);
+            while let Some(event) = stream.next().await {
+                if is_enough(event.into()) {
+                    break;
+                }
+            }
+        });
+    });
 }
 
 /// Reads until `record` breaks, and drops the future of each event after every poll.

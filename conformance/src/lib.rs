@@ -20,6 +20,7 @@ pub mod rules;
 pub mod scripts;
 #[cfg(unix)]
 pub mod stopped;
+pub mod telemetry;
 pub mod timeouts;
 mod wrong_clock;
 

@@ -241,8 +241,9 @@ const DAY: u64 = 24 * 60 * 60 * 1_000;
 const METADATA: &[u8] = b"\"connection_metadata\"";
 
 fn connected_line(connected: &OwnedConnected) -> String {
-    let OwnedConnected { head, datacenter, gap, backfill_minutes, .. } = connected;
-    connected_text(head.status, head.framing, datacenter.as_deref(), gap.is_some(), *backfill_minutes)
+    let OwnedConnected { head, datacenter, gap, .. } = connected;
+    let backfill_minutes = gap.map_or(0, |gap| gap.backfill_minutes);
+    connected_text(head.status, head.framing, datacenter.as_deref(), gap.is_some(), backfill_minutes)
 }
 
 fn connected_text(

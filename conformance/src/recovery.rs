@@ -289,7 +289,8 @@ fn run(case: &Case, subject: &Subject<'_>) {
         }
         let mut connections = Connections::copies(1, &config).recovery(case.recovery);
         if let Some(position) = position.take() {
-            let ids = delivered.posts.keys().rev().take(5_000).map(|id| PostId::new(*id));
+            let old = delivered.posts.len().saturating_sub(5_000);
+            let ids = delivered.posts.keys().skip(old).map(|id| PostId::new(*id));
             connections = connections.resume_from(position, ids);
         }
         position = process(&simulator, subject, &connections, &mut delivered);
@@ -312,7 +313,7 @@ fn run(case: &Case, subject: &Subject<'_>) {
         match case.recovery {
             true => delivered.lost.iter().any(is_within),
             false => {
-                delivered.gaps.iter().filter_map(GroupGap::beyond_backfill).any(|range| is_within(&range))
+                delivered.gaps.iter().filter_map(GroupGap::recovery_needed).any(|range| is_within(&range))
             }
         }
     };
@@ -384,7 +385,7 @@ fn process(
                     due -= millis(recovery.range);
                 }
                 OwnedMergedEvent::Gap(gap) => {
-                    let range = gap.beyond_backfill().filter(|_| connections.recovers());
+                    let range = gap.recovery_needed().filter(|_| connections.recovers());
                     due += range.map_or(0, millis);
                     delivered.gaps.push(gap);
                 }

@@ -25,11 +25,11 @@
 //!
 //! # Rules
 //!
-//! - **Volume** is judged after each period in which the stream was open all the time. The expected
-//!   number is configured, or the median of the last twelve periods, and of six at
-//!   least. A drop is less than
-//!   [`AlertConfig::drop_percent`] of it; it needs at least 20 expected Posts. A surge is more than
-//!   [`AlertConfig::surge_factor`] times as many, and at least 100.
+//! - **Volume** is judged after each period in which the stream was open at least half of the time,
+//!   by the Posts of that time, scaled to a whole period. The expected number is configured, or the
+//!   median of the last twelve periods, and of six at least. A drop is less than
+//!   [`AlertConfig::drop_percent`] of it; it needs at least 20 expected Posts in the open time. A
+//!   surge is more than [`AlertConfig::surge_factor`] times as many, and at least 100.
 //! - **After a change of rules** a surge is three times as many, for half an hour, because a new
 //!   rule may match too much. A drop is not reported: the expected number is learned again.
 //! - **Falling behind:** the median lag of live Posts rises in three periods in a row, to twice the
@@ -195,14 +195,30 @@ const RISES: u32 = 3;
 
 const CLOCK_MAX: Duration = Duration::from_secs(5);
 
+/// The part of a sample that says how many Posts come in which time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Volume {
+    posts: u64,
+    streams: u64,
+    is_streaming: bool,
+}
+
+impl Volume {
+    const fn of(sample: &Sample) -> Self {
+        Self { posts: sample.posts, streams: sample.streams, is_streaming: sample.is_streaming }
+    }
+}
+
 /// Decides which alerts begin and end.
 #[derive(Clone, Debug)]
 pub struct Alerts {
     config: AlertConfig,
     /// The sample at the begin of the period.
     begun: Option<(Sample, Instant)>,
-    /// True if the stream was open at each sample of the period.
-    is_whole: bool,
+    /// The last sample.
+    last: (Volume, Instant),
+    /// The time of the period in which the stream was open, and the Posts of that time.
+    open: (Duration, u64),
     /// The Posts of the last complete periods, as a ring.
     history: [u64; LEARNED],
     periods: usize,
@@ -225,7 +241,8 @@ impl Alerts {
         Self {
             config,
             begun: None,
-            is_whole: true,
+            last: (Volume::default(), Instant::ZERO),
+            open: (Duration::ZERO, 0),
             history: [0; LEARNED],
             periods: 0,
             rules_changed_at: None,
@@ -261,34 +278,49 @@ impl Alerts {
         self.judge_clock(sample.clock_offset);
         self.judge_cap(sample.month_posts);
         let Some((begun, at)) = &self.begun else {
-            self.is_whole = sample.is_streaming;
+            self.last = (Volume::of(sample), now);
             self.begun = Some((sample.clone(), now));
             return;
         };
-        self.is_whole &= sample.is_streaming && sample.streams == begun.streams;
-        if now.saturating_since(*at) < self.config.period {
+        let (last, last_at) = self.last;
+        let since = now.saturating_since(last_at);
+        // A stream that has begun or ended since the last sample was open for a part of the time.
+        if sample.is_streaming && last.is_streaming && sample.streams == last.streams {
+            self.open.0 += since;
+            self.open.1 += sample.posts.saturating_sub(last.posts);
+        }
+        self.last = (Volume::of(sample), now);
+        let length = now.saturating_since(*at);
+        if length < self.config.period {
             return;
         }
-        let posts = sample.posts.saturating_sub(begun.posts);
         let lag = sample.lag.minus(&begun.lag).quantile(500);
-        if self.is_whole {
-            self.judge_volume(posts, now);
+        let (open, posts) = core::mem::take(&mut self.open);
+        self.begun = Some((sample.clone(), now));
+        if open >= self.config.period / 2 {
+            self.judge_volume(posts, open, now);
         }
         if let Some(lag) = lag {
             self.judge_lag(lag);
         }
-        self.is_whole = sample.is_streaming;
-        self.begun = Some((sample.clone(), now));
     }
 
-    fn judge_volume(&mut self, posts: u64, now: Instant) {
+    /// Judges the Posts of the `open` time of a period.
+    fn judge_volume(&mut self, posts: u64, open: Duration, now: Instant) {
+        let period = self.config.period.as_nanos().max(1);
+        // A period may be longer than configured, by the time between two samples.
+        let scaled = |count: u64, by: u128, of: u128| {
+            u64::try_from(u128::from(count) * by / of.max(1)).unwrap_or(u64::MAX)
+        };
+        let (received, posts) = (posts, scaled(posts, period, open.as_nanos()));
         let rules_changed = self.rules_changed_at.is_some_and(|at| now.saturating_since(at) <= RULES_WATCHED);
         let expected = self.config.expected_posts.or_else(|| self.learned());
         let Some(expected) = expected else { return self.learn(posts) };
         let surge = if rules_changed { RULES_SURGE } else { u64::from(self.config.surge_factor) };
-        let is_surge = posts >= SURGE_MIN && posts > expected.saturating_mul(surge);
+        let is_surge = received >= SURGE_MIN && posts > expected.saturating_mul(surge);
         let part = u128::from(expected) * u128::from(self.config.drop_percent);
-        let is_drop = expected >= DROP_MIN && u128::from(posts) * 100 < part;
+        let expected_open = scaled(expected, open.as_nanos(), period);
+        let is_drop = expected_open >= DROP_MIN && u128::from(posts) * 100 < part;
         self.set(DROP, is_drop && !rules_changed, Alert::VolumeDrop { posts, expected });
         self.set(SURGE, is_surge, Alert::VolumeSurge { posts, expected, rules_changed });
         if is_drop && rules_changed {
@@ -507,17 +539,47 @@ mod tests {
         assert_eq!(run.changes, [Change::Begun(Alert::WrongClock { offset })]);
     }
 
+    /// Runs for so many periods, in each of which the stream is away for so many seconds, at the
+    /// end. Without a stream no Post comes.
+    fn run_with_reconnects(run: &mut Run, periods: u64, away: u64, posts: impl Fn(u64) -> u64) {
+        for _ in 0..periods {
+            run.run(PERIOD - away, &posts, lag);
+            run.sample.is_streaming = false;
+            run.run(away - 10, |_| 0, lag);
+            (run.sample.is_streaming, run.sample.streams) = (true, run.sample.streams + 1);
+            run.run(10, |_| 0, lag);
+        }
+    }
+
     #[test]
-    fn a_period_with_a_disconnect_is_not_judged() {
+    fn a_period_with_less_than_half_a_stream_is_not_judged() {
         let mut run = Run::new(AlertConfig::default());
         run.steady(13);
-        for _ in 0..3 {
-            run.sample.is_streaming = false;
-            run.run(PERIOD / 2, |_| 0, lag);
-            (run.sample.is_streaming, run.sample.streams) = (true, run.sample.streams + 1);
-            run.run(PERIOD / 2, |_| 0, lag);
-        }
+        run_with_reconnects(&mut run, 13, PERIOD / 2 + 10, |_| 0);
         assert_eq!(run.changes, []);
+    }
+
+    #[test]
+    fn a_steady_stream_that_reconnects_in_every_period_raises_nothing() {
+        for away in [10, 20, PERIOD / 2] {
+            let mut run = Run::new(AlertConfig::default());
+            run_with_reconnects(&mut run, 100, away, |_| 10);
+            assert_eq!(run.changes, []);
+            let learned = run.alerts.learned().unwrap();
+            assert!((2_700..=3_300).contains(&learned), "{away}: {learned}");
+        }
+    }
+
+    #[test]
+    fn a_drop_of_a_stream_that_reconnects_in_every_period_raises_its_alert() {
+        for away in [10, 20, PERIOD / 2] {
+            let mut run = Run::new(AlertConfig::default());
+            run_with_reconnects(&mut run, 20, away, |_| 10);
+            run_with_reconnects(&mut run, 3, away, |_| 1);
+            assert_eq!(run.codes(), ["volume_drop"], "{away}");
+            run_with_reconnects(&mut run, 3, away, |_| 10);
+            assert_eq!(run.changes[1..], [Change::Ended("volume_drop")]);
+        }
     }
 
     #[test]

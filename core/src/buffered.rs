@@ -7,7 +7,7 @@
 use core::fmt;
 use core::net::SocketAddr;
 
-use crate::session::{ScannedSessionEvent, Session, SessionEvent, Step};
+use crate::session::{Message, ScannedSessionEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, KernelTime, UnixTime};
 use crate::transport_error::TransportError;
 
@@ -64,15 +64,29 @@ where
 
     /// Returns the next event, borrowed; the same one until [`Self::release`].
     #[must_use]
+    #[inline]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
-        let (event, start) = self.event?;
-        let event = self.session.lend(event, &self.buffer.as_ref()[start..self.end]);
-        match (self.received_at, event) {
-            (Some(at), SessionEvent::Message(message)) => {
-                Some(SessionEvent::Message(message.with_received_at(at)))
-            }
-            (_, event) => Some(event),
+        match self.peek_message() {
+            Some(message) => Some(SessionEvent::Message(message)),
+            None => self.peek_other(),
         }
+    }
+
+    /// Returns the next event, if it is a message.
+    #[must_use]
+    #[inline]
+    pub fn peek_message(&self) -> Option<Message<'_>> {
+        let Some((ScannedSessionEvent::Message { place, class }, start)) = &self.event else { return None };
+        let mut message = self.session.lend_message(*place, *class, &self.buffer.as_ref()[*start..self.end]);
+        message.received_at = self.received_at;
+        Some(message)
+    }
+
+    /// An event that is no message is large, and rare.
+    #[cold]
+    fn peek_other(&self) -> Option<SessionEvent<'_>> {
+        let (event, start) = self.event?;
+        Some(self.session.lend(event, &self.buffer.as_ref()[start..self.end]))
     }
 
     /// Releases the event, and finds the next one in the buffer.

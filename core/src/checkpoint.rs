@@ -1,12 +1,13 @@
 //! The position in a stream, encoded as bytes that outlive the process.
 //!
-//! A [`Checkpoint`] has the time up to which every Post was delivered or reported as missing, the
-//! reported ranges that are still to be recovered, and the ids of the Posts that a restart may
-//! deliver again. A restart asks the service for what is missing, and drops the duplicates.
-//! Encoding and decoding allocate nothing.
+//! A [`Checkpoint`] has the time up to which every Post of each [`ReplicaGroup`] was delivered or
+//! reported as missing, the reported ranges that are still to be recovered, and the ids of the
+//! Posts that a restart may deliver again. A restart asks the service for what is missing, and
+//! drops the duplicates. Encoding and decoding allocate nothing.
 //!
 //! ```
-//! use powerstream_core::checkpoint::{Checkpoint, stream_key};
+//! use powerstream_core::checkpoint::{Checkpoint, Contents, stream_key};
+//! use powerstream_core::merge::ReplicaGroup;
 //! use powerstream_core::stream::PostId;
 //! use powerstream_core::time::UnixTime;
 //!
@@ -14,10 +15,19 @@
 //! let covered = UnixTime::from_seconds(1_700_000_000);
 //! let ids = [1_724_648_402_173_460_480, 1_724_648_402_173_460_481].map(PostId::new);
 //! let mut buffer = [0; 128];
-//! let bytes = Checkpoint::encode(stream, covered, covered, [], ids, &mut buffer);
+//! let contents = Contents {
+//!     stream,
+//!     taken_at: covered,
+//!     month_posts: 2,
+//!     covered_until: [(ReplicaGroup::new(0), covered)],
+//!     missing: [],
+//!     ids,
+//! };
+//! let bytes = Checkpoint::encode(contents, &mut buffer);
 //!
 //! let checkpoint = Checkpoint::decode(bytes)?;
-//! assert!(checkpoint.stream() == stream && checkpoint.covered_until() == covered);
+//! assert_eq!(checkpoint.stream(), stream);
+//! assert!(checkpoint.covered_until().eq([(ReplicaGroup::new(0), covered)]));
 //! assert!(checkpoint.ids().eq(ids));
 //! # Ok::<(), powerstream_core::checkpoint::CheckpointError>(())
 //! ```
@@ -25,13 +35,15 @@
 //! # Format
 //!
 //! ```text
-//! magic "PSCP" | version 1 | stream key, 8 bytes | covered until, 8 | taken at, 8
-//! | number of ranges, 2 | ranges: group, 2; from, 8; to, 8
+//! magic "PSCP" | version 2 | stream key, 8 bytes | taken at, 8
+//! | Posts of the month, 8 | number of groups, 2 | number of ranges, 2
+//! | groups: group, 2; covered until, 8 | ranges: group, 2; from, 8; to, 8
 //! | ids: the difference to the id before, zigzag, LEB128 | CRC-32 of all before, 4
 //! ```
 //!
 //! Numbers of fixed length are little-endian; times are Unix milliseconds. Neighboring ids differ
-//! little, so most take 4 or 5 bytes. A decoder of another version rejects the bytes.
+//! little, so most take 4 or 5 bytes. A decoder of another version rejects the bytes. Version 1 had
+//! one covered time for all groups, and no Posts of the month.
 
 use core::fmt;
 
@@ -40,10 +52,13 @@ use crate::stream::message::PostId;
 use crate::time::{TimeRange, UnixTime};
 
 const MAGIC: &[u8; 4] = b"PSCP";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// Bytes before the ranges.
-const HEAD: usize = MAGIC.len() + 1 + 3 * 8 + 2;
+/// Bytes before the groups.
+const HEAD: usize = MAGIC.len() + 1 + 3 * 8 + 2 * 2;
+
+/// Bytes of a group with its covered time.
+const GROUP: usize = 2 + 8;
 
 /// Bytes of a range.
 const RANGE: usize = 2 + 2 * 8;
@@ -58,10 +73,31 @@ const ID_MAX: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint<'a> {
     stream: u64,
-    covered_until: UnixTime,
     taken_at: UnixTime,
+    month_posts: u64,
+    covered_until: &'a [u8],
     missing: &'a [u8],
     ids: &'a [u8],
+}
+
+/// What [`Checkpoint::encode`] writes.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "the parts of a checkpoint, which its version fixes")]
+pub struct Contents<C, M, I> {
+    /// The [`stream_key`] of the stream.
+    pub stream: u64,
+    /// When the checkpoint is taken, by the local clock.
+    pub taken_at: UnixTime,
+    /// Posts that were received in the calendar month (UTC) of `taken_at`; 0 if not counted.
+    pub month_posts: u64,
+    /// Each group that has streamed, with its covered time: an iterable of pairs
+    /// `(ReplicaGroup, UnixTime)`. See [`Checkpoint::covered_until`].
+    pub covered_until: C,
+    /// The ranges that were reported as missing and are still to be recovered: an iterable of pairs
+    /// `(ReplicaGroup, TimeRange)`.
+    pub missing: M,
+    /// The ids of Posts that were delivered last, the newest first.
+    pub ids: I,
 }
 
 /// Why bytes are not a checkpoint.
@@ -88,45 +124,53 @@ pub fn stream_key(origin: &str, target: &str) -> u64 {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Returns the length of a buffer that so many ranges and ids always fit into, in bytes.
+    /// Returns the length of a buffer that so many groups, ranges and ids always fit into, in
+    /// bytes.
     #[must_use]
-    pub const fn buffer_bytes(ranges: usize, ids: usize) -> usize {
-        let ranges = ranges.saturating_mul(RANGE);
-        ids.saturating_mul(ID_MAX).saturating_add(ranges).saturating_add(HEAD + CRC)
+    pub const fn buffer_bytes(groups: usize, ranges: usize, ids: usize) -> usize {
+        let (groups, ranges) = (groups.saturating_mul(GROUP), ranges.saturating_mul(RANGE));
+        let lists = ids.saturating_mul(ID_MAX).saturating_add(ranges).saturating_add(groups);
+        lists.saturating_add(HEAD + CRC)
     }
 
-    /// Writes a checkpoint to `buffer` and returns the bytes written. `missing` are the ranges that
-    /// were reported as missing and are still to be recovered. Ranges and ids that do not fit are
-    /// left out: pass the newest ids first.
+    /// Writes a checkpoint to `buffer` and returns the bytes written. Ranges and ids that do not
+    /// fit are left out.
     ///
     /// # Panics
-    /// Panics if the buffer has less than [`Self::buffer_bytes`] of zero ranges and ids.
-    pub fn encode(
-        stream: u64,
-        covered_until: UnixTime,
-        taken_at: UnixTime,
-        missing: impl IntoIterator<Item = (ReplicaGroup, TimeRange)>,
-        ids: impl IntoIterator<Item = PostId>,
-        buffer: &mut [u8],
-    ) -> &[u8] {
+    /// Panics if the buffer has less than [`Self::buffer_bytes`] of the groups alone, or if there
+    /// are more than 65,535 groups.
+    pub fn encode<C, M, I>(contents: Contents<C, M, I>, buffer: &mut [u8]) -> &[u8]
+    where
+        C: IntoIterator<Item = (ReplicaGroup, UnixTime)>,
+        M: IntoIterator<Item = (ReplicaGroup, TimeRange)>,
+        I: IntoIterator<Item = PostId>,
+    {
+        let Contents { stream, taken_at, month_posts, covered_until, missing, ids } = contents;
         let (head, rest) = buffer.split_at_mut(HEAD);
-        head[..4].copy_from_slice(MAGIC);
-        head[4] = VERSION;
-        let numbers = [stream, covered_until.as_millis(), taken_at.as_millis()];
-        for (place, number) in head[5..HEAD - 2].chunks_exact_mut(8).zip(numbers) {
-            place.copy_from_slice(&number.to_le_bytes());
-        }
         let room = rest.len() - CRC;
-        let (mut length, mut count) = (0, 0_u16);
+        let (mut length, mut groups, mut ranges) = (0, 0_u16, 0_u16);
+        for (group, until) in covered_until {
+            let place = &mut rest[..room][length..length + GROUP];
+            place[..2].copy_from_slice(&group.number().to_le_bytes());
+            place[2..].copy_from_slice(&until.as_millis().to_le_bytes());
+            length += GROUP;
+            groups = groups.checked_add(1).expect("at most 65,535 groups");
+        }
         for (group, TimeRange { from, to }) in missing.into_iter().take(usize::from(u16::MAX)) {
             let Some(place) = rest[..room].get_mut(length..length + RANGE) else { break };
             place[..2].copy_from_slice(&group.number().to_le_bytes());
             place[2..10].copy_from_slice(&from.as_millis().to_le_bytes());
             place[10..].copy_from_slice(&to.as_millis().to_le_bytes());
             length += RANGE;
-            count += 1;
+            ranges += 1;
         }
-        head[HEAD - 2..].copy_from_slice(&count.to_le_bytes());
+        head[..4].copy_from_slice(MAGIC);
+        head[4] = VERSION;
+        head[5..13].copy_from_slice(&stream.to_le_bytes());
+        head[13..21].copy_from_slice(&taken_at.as_millis().to_le_bytes());
+        head[21..29].copy_from_slice(&month_posts.to_le_bytes());
+        head[29..31].copy_from_slice(&groups.to_le_bytes());
+        head[31..].copy_from_slice(&ranges.to_le_bytes());
         let mut before = 0;
         for id in ids {
             let difference = id.as_u64().wrapping_sub(before) as i64;
@@ -155,21 +199,13 @@ impl<'a> Checkpoint<'a> {
         if content.len() < HEAD || crc32(content) != u32::from_le_bytes(*crc) {
             return Err(CheckpointError::Damaged);
         }
-        let number = |at: usize| {
-            let bytes = content[5 + at * 8..].first_chunk().copied().unwrap_or_default();
-            u64::from_le_bytes(bytes)
-        };
         let (head, rest) = content.split_at(HEAD);
-        let count = head.last_chunk().copied().map_or(0, u16::from_le_bytes);
-        let ranges = usize::from(count) * RANGE;
-        let (missing, ids) = rest.split_at_checked(ranges).ok_or(CheckpointError::Damaged)?;
-        Ok(Self {
-            stream: number(0),
-            covered_until: UnixTime::from_millis(number(1)),
-            taken_at: UnixTime::from_millis(number(2)),
-            missing,
-            ids,
-        })
+        let (groups, ranges) = (u16_at(head, 29), u16_at(head, 31));
+        let split = |bytes: &'a [u8], length| bytes.split_at_checked(length).ok_or(CheckpointError::Damaged);
+        let (covered_until, rest) = split(rest, usize::from(groups) * GROUP)?;
+        let (missing, ids) = split(rest, usize::from(ranges) * RANGE)?;
+        let (stream, taken_at, month_posts) = (u64_at(head, 5), time_at(head, 13), u64_at(head, 21));
+        Ok(Self { stream, taken_at, month_posts, covered_until, missing, ids })
     }
 
     /// Returns the [`stream_key`] of the stream that the checkpoint belongs to.
@@ -178,11 +214,11 @@ impl<'a> Checkpoint<'a> {
         self.stream
     }
 
-    /// Returns a time on the server's clock. Every Post created before it was delivered, or is
-    /// within a reported gap.
-    #[must_use]
-    pub const fn covered_until(&self) -> UnixTime {
-        self.covered_until
+    /// Returns each group that had streamed, with a time on the server's clock. Every Post of the
+    /// group created before it was delivered, or is within a reported gap.
+    pub fn covered_until(&self) -> impl Iterator<Item = (ReplicaGroup, UnixTime)> + use<'a> {
+        let groups = self.covered_until.chunks_exact(GROUP);
+        groups.map(|group| (ReplicaGroup::new(u16_at(group, 0)), time_at(group, 2)))
     }
 
     /// Returns when the checkpoint was taken, by the local clock.
@@ -191,16 +227,18 @@ impl<'a> Checkpoint<'a> {
         self.taken_at
     }
 
+    /// Returns the number of Posts that were received in the calendar month (UTC) of
+    /// [`Self::taken_at`]; 0 if they were not counted.
+    #[must_use]
+    pub const fn month_posts(&self) -> u64 {
+        self.month_posts
+    }
+
     /// Returns the ranges that were reported as missing and are still to be recovered.
     pub fn missing(&self) -> impl Iterator<Item = (ReplicaGroup, TimeRange)> + use<'a> {
         self.missing.chunks_exact(RANGE).map(|range| {
-            let number = |at: usize| {
-                UnixTime::from_millis(u64::from_le_bytes(
-                    range[at..].first_chunk().copied().unwrap_or_default(),
-                ))
-            };
-            let group = u16::from_le_bytes(range.first_chunk().copied().unwrap_or_default());
-            (ReplicaGroup::new(group), TimeRange { from: number(2), to: number(10) })
+            let (from, to) = (time_at(range, 2), time_at(range, 10));
+            (ReplicaGroup::new(u16_at(range, 0)), TimeRange { from, to })
         })
     }
 
@@ -212,6 +250,22 @@ impl<'a> Checkpoint<'a> {
             Some(PostId::new(before))
         })
     }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(array_at(bytes, at))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(array_at(bytes, at))
+}
+
+fn time_at(bytes: &[u8], at: usize) -> UnixTime {
+    UnixTime::from_millis(u64_at(bytes, at))
+}
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes[at..].first_chunk().copied().expect("the record has its full length")
 }
 
 const fn zigzag(number: i64) -> u64 {
@@ -295,6 +349,8 @@ mod tests {
 
     const COVERED: UnixTime = UnixTime::from_seconds(1_700_000_000);
     const TAKEN: UnixTime = UnixTime::from_seconds(1_700_000_003);
+    const GROUPS: [(ReplicaGroup, UnixTime); 2] =
+        [(ReplicaGroup::new(0), COVERED), (ReplicaGroup::new(300), UnixTime::from_millis(u64::MAX))];
     const MISSING: [(ReplicaGroup, TimeRange); 2] = [
         (ReplicaGroup::new(0), TimeRange { from: COVERED, to: TAKEN }),
         (
@@ -304,9 +360,14 @@ mod tests {
     ];
 
     fn encoded(ids: &[u64]) -> Vec<u8> {
-        let mut buffer = vec![0; Checkpoint::buffer_bytes(MISSING.len(), ids.len())];
-        let ids = ids.iter().copied().map(PostId::new);
-        Checkpoint::encode(7, COVERED, TAKEN, MISSING, ids, &mut buffer).to_vec()
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(GROUPS.len(), MISSING.len(), ids.len())];
+        Checkpoint::encode(contents(ids.iter().copied().map(PostId::new)), &mut buffer).to_vec()
+    }
+
+    type Two<T> = [(ReplicaGroup, T); 2];
+
+    fn contents<I>(ids: I) -> Contents<Two<UnixTime>, Two<TimeRange>, I> {
+        Contents { stream: 7, taken_at: TAKEN, month_posts: 9, covered_until: GROUPS, missing: MISSING, ids }
     }
 
     fn ids(checkpoint: &Checkpoint<'_>) -> Vec<u64> {
@@ -318,8 +379,9 @@ mod tests {
         for list in [&[][..], &[0], &[u64::MAX, 0, u64::MAX, 1, 1 << 63], &[1 << 60, (1 << 60) + (5 << 22)]] {
             let bytes = encoded(list);
             let checkpoint = Checkpoint::decode(&bytes).unwrap();
-            assert_eq!((checkpoint.stream(), checkpoint.covered_until()), (7, COVERED));
-            assert_eq!(checkpoint.taken_at(), TAKEN);
+            assert_eq!((checkpoint.stream(), checkpoint.taken_at()), (7, TAKEN));
+            assert_eq!(checkpoint.month_posts(), 9);
+            assert!(checkpoint.covered_until().eq(GROUPS));
             assert_eq!(ids(&checkpoint), list);
             assert!(checkpoint.missing().eq(MISSING));
         }
@@ -328,16 +390,17 @@ mod tests {
     #[test]
     fn neighboring_posts_take_five_bytes_at_most() {
         let list: Vec<u64> = (0..1_000).map(|at| 1_724_648_402_173_460_480 - at * (20 << 22)).collect();
-        assert!(encoded(&list).len() <= Checkpoint::buffer_bytes(MISSING.len(), 0) + ID_MAX + 999 * 5);
+        assert!(encoded(&list).len() <= Checkpoint::buffer_bytes(2, 2, 0) + ID_MAX + 999 * 5);
     }
 
     #[test]
     fn ids_that_do_not_fit_are_left_out_from_the_end() {
         let list = [9 << 50, 8 << 50, 7 << 50].map(PostId::new);
-        for room in Checkpoint::buffer_bytes(0, 0)..Checkpoint::buffer_bytes(2, 3) {
+        for room in Checkpoint::buffer_bytes(2, 0, 0)..Checkpoint::buffer_bytes(2, 2, 3) {
             let mut buffer = vec![0; room];
-            let bytes = Checkpoint::encode(7, COVERED, TAKEN, MISSING, list, &mut buffer).to_vec();
+            let bytes = Checkpoint::encode(contents(list), &mut buffer).to_vec();
             let checkpoint = Checkpoint::decode(&bytes).unwrap();
+            assert!(checkpoint.covered_until().eq(GROUPS));
             let (ranges, found) = (checkpoint.missing().count(), checkpoint.ids().count());
             assert!(checkpoint.missing().eq(MISSING.into_iter().take(ranges)));
             assert!(checkpoint.ids().eq(list.into_iter().take(found)));
@@ -362,8 +425,8 @@ mod tests {
     #[test]
     fn other_versions_and_other_files_have_their_own_errors() {
         let mut bytes = encoded(&[]);
-        bytes[4] = 2;
-        assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(2)));
+        bytes[4] = 1;
+        assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(1)));
         assert_eq!(Checkpoint::decode(b"{\"id\":1}"), Err(CheckpointError::NotACheckpoint));
         assert_eq!(Checkpoint::decode(b""), Err(CheckpointError::NotACheckpoint));
     }

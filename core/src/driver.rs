@@ -11,7 +11,7 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
 
 use crate::buffered::Buffered;
-use crate::session::{SessionEvent, Step};
+use crate::session::{Message, SessionEvent, Step};
 use crate::time::{Instant, KernelTime, UnixTime};
 use crate::transport_error::TransportError;
 
@@ -239,6 +239,13 @@ where
     #[must_use]
     pub fn peek(&self) -> Option<SessionEvent<'_>> {
         self.buffered.peek()
+    }
+
+    /// Returns the current event, if it is a message.
+    #[must_use]
+    #[inline]
+    pub fn peek_message(&self) -> Option<Message<'_>> {
+        self.buffered.peek_message()
     }
 
     /// Releases the current event.

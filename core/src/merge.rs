@@ -57,16 +57,13 @@ use downtime::{Downtime, NEVER, TimeRanges, intersection};
 
 use crate::dedup::{Insert, Window, WindowError};
 pub use crate::lag::LagHistogram;
-use crate::session::{Connected, Gap};
+use crate::session::{Connected, Gap, backfilled, beyond_backfill};
 use crate::stream::json::Malformed;
 use crate::stream::message::PostId;
 use crate::time::{Instant, TimeRange, UnixTime};
 
 /// The maximum number of connections of a merged stream.
 pub const CONNECTIONS_MAX: usize = 32;
-
-/// A recovery overlaps the backfill that follows it by this much.
-const BACKFILL_OVERLAP: Duration = Duration::from_secs(10);
 
 /// Identifies a connection by its index among the merged connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -171,18 +168,22 @@ pub struct GroupGap {
 }
 
 impl GroupGap {
-    /// Returns the part of the gap that the requested backfill does not deliver: all of it without
-    /// backfill, or what is older than the backfill. `None` if there is no such part.
-    ///
-    /// The service counts backfill back from the request, which it received before
-    /// [`Self::to`]. The part ends 10 s after that time, because the service's clocks may disagree.
+    /// Returns the part of the gap that a recovery must request. See [`Gap::recovery_needed`].
     #[must_use]
-    pub fn beyond_backfill(&self) -> Option<TimeRange> {
-        let Self { from, to, backfill_minutes, .. } = *self;
-        let backfill = Duration::from_secs(60 * u64::from(backfill_minutes));
-        let begin = to.saturating_sub(backfill);
-        let end = if backfill_minutes == 0 { to } else { begin.saturating_add(BACKFILL_OVERLAP) };
-        (from < begin).then_some(TimeRange { from, to: end.min(to) })
+    pub fn recovery_needed(&self) -> Option<TimeRange> {
+        beyond_backfill(self.range(), self.backfill_minutes)
+    }
+
+    /// Returns the rest of the gap, which the requested backfill delivers.
+    #[must_use]
+    pub fn backfilled(&self) -> Option<TimeRange> {
+        backfilled(self.range(), self.backfill_minutes)
+    }
+
+    /// Returns the whole range.
+    #[must_use]
+    pub const fn range(&self) -> TimeRange {
+        TimeRange { from: self.from, to: self.to }
     }
 }
 
@@ -436,13 +437,14 @@ where
         }
     }
 
-    /// Continues the streams of an earlier process, which had delivered every Post created before
-    /// `covered_until`, or reported it as missing. `ids` are Posts that it delivered last: their
-    /// copies are duplicates. Call it before the first event, and
+    /// Continues the streams of an earlier process. `covered_until` returns the time before which
+    /// it had delivered every Post of a group, or reported it as missing; a group without one
+    /// begins anew. `ids` are Posts that it delivered last, the oldest first: their copies are
+    /// duplicates. Call it before the first event, and
     /// [`Session::resume_from`](crate::session::Session::resume_from) on each session.
     pub fn resume_from(
         &mut self,
-        covered_until: UnixTime,
+        covered_until: impl Fn(ReplicaGroup) -> Option<UnixTime>,
         ids: impl IntoIterator<Item = PostId>,
         now: Instant,
     ) {
@@ -450,9 +452,10 @@ where
             self.window.insert(id, now, RECOVERED);
         }
         for record in self.records.as_mut() {
-            record.downtime = Downtime::since(covered_until);
+            let Some(until) = covered_until(record.group) else { continue };
+            record.downtime = Downtime::since(until);
             record.group_state.is_begun = true;
-            record.group_state.settled = covered_until;
+            record.group_state.settled = until;
         }
     }
 
@@ -466,31 +469,26 @@ where
         }
     }
 
-    /// Returns until when every Post was delivered or reported as missing, over all groups; `None`
-    /// before the first stream of a group. `covered` as for [`Self::handle_connected`].
-    ///
-    /// A group that cannot stream any more, and never did, does not count.
-    pub fn covered_until(&self, covered: impl Fn(ConnectionId) -> Option<UnixTime>) -> Option<UnixTime> {
-        let mut until = None;
-        for record in self.records.as_ref() {
+    /// Returns each group that has streamed, with the time before which every Post of it was
+    /// delivered or reported as missing. `covered` as for [`Self::handle_connected`].
+    pub fn covered_until<'a>(
+        &'a self,
+        covered: impl Fn(ConnectionId) -> Option<UnixTime> + 'a,
+    ) -> impl Iterator<Item = (ReplicaGroup, UnixTime)> + 'a {
+        let all = || (0..).map(ConnectionId).zip(self.records.as_ref());
+        // Only the record of a group's first connection has its state.
+        let begun = self.records.as_ref().iter().filter(move |record| {
+            let first = self.records.as_ref().iter().find(|first| first.group == record.group);
+            first.is_some_and(|first| core::ptr::eq(first, *record)) && record.group_state.is_begun
+        });
+        begun.map(move |record| {
             let members = || {
-                let all = (0..).map(ConnectionId).zip(self.records.as_ref());
-                all.filter(|(_, member)| member.group == record.group)
-            };
-            let state = members().next().map(|(_, first)| first.group_state).unwrap_or_default();
-            if !state.is_begun {
-                if members().all(|(_, member)| member.state == ConnectionState::Over) {
-                    continue;
-                }
-                return None;
-            }
-            let of_group = frontier(state.settled, || {
-                members()
+                all()
+                    .filter(|(_, member)| member.group == record.group)
                     .map(|(connection, member)| (covered(connection).unwrap_or_default(), &member.downtime))
-            });
-            until = Some(until.map_or(of_group, |until: UnixTime| until.min(of_group)));
-        }
-        until
+            };
+            (record.group, frontier(record.group_state.settled, members))
+        })
     }
 
     /// Handles the start of a stream on `connection` at `now`.
@@ -507,17 +505,18 @@ where
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<GroupGap> {
         let begun = StreamStart { at: now, unix: connected.server_earliest, over: connected.server_latest };
-        self.connect(connection, connected.gap, connected.backfill_minutes, begun, covered)
+        self.connect(connection, connected.gap, begun, covered)
     }
 
     fn connect(
         &mut self,
         connection: ConnectionId,
         own: Option<Gap>,
-        backfill_minutes: u8,
         begun: StreamStart,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Option<GroupGap> {
+        // Backfill is requested only for a gap.
+        let backfill_minutes = own.map_or(0, |own| own.backfill_minutes);
         let group = self.records.as_ref()[connection.index()].group;
         let is_first = !self.group_state(group).is_begun;
         let record = &mut self.records.as_mut()[connection.index()];

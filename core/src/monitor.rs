@@ -24,16 +24,25 @@
 //! creation time is on the server's clock. That clock is estimated from the response's `Date`, to
 //! about a second, and corrected by each Post that is ahead of it. So the lag is an estimate too.
 //! Posts of backfill and recovery have no lag.
+//!
+//! # Gaps
+//!
+//! A [`GapMonitor`] counts the gaps of this connection, also those that other connections filled.
+//! Only backfill closes them. A merged stream has a [`GapMonitor`] for each group of connections,
+//! with what recovery closed.
 
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 use core::time::Duration;
 
+mod gaps;
+
+pub use self::gaps::{GapCounts, GapMonitor};
 pub use crate::lag::LagHistogram;
 use crate::lag::{self, BUCKETS};
-use crate::session::{DisconnectReason, Message, Origin, RefusalKind, SessionEvent};
+use crate::session::{DisconnectReason, Gap, Message, Origin, RefusalKind, SessionEvent};
 use crate::stream::message::{Kind, PostId};
-use crate::time::{Instant, UnixTime};
+use crate::time::{Instant, TimeRange, UnixTime};
 
 /// The longest time from the previous content to a keep-alive that is not late. X promises a
 /// keep-alive at least every 20 s (X docs, consuming streaming data). One more second allows for
@@ -97,6 +106,8 @@ macro_rules! counters {
             pub disconnects: [u64; DISCONNECT_REASONS.len()],
             /// Responses other than a stream, by kind; [`REFUSAL_KINDS`] has the names.
             pub refusals: [u64; REFUSAL_KINDS.len()],
+            /// The gaps of the connection; see [the module](self).
+            pub gaps: GapCounts,
             /// The estimated lags of live Posts; see [the module](self).
             pub lag: LagHistogram,
             /// When content last arrived; `None` before the first stream.
@@ -112,10 +123,19 @@ macro_rules! counters {
         }
 
         impl Snapshot {
-            /// Returns the plain counters, each with its name.
+            /// Returns the plain counters, each with its name. Those of gaps are `gaps`, `gap_ms`,
+            /// `closed_gaps` and `closed_gap_ms`: [`GapCounts::reported`] and
+            /// [`GapCounts::closed`] with their times.
             #[must_use]
-            pub const fn counters(&self) -> [(&'static str, u64); [$(stringify!($name)),*].len()] {
-                [$((stringify!($name), self.$name)),*]
+            pub const fn counters(&self) -> [(&'static str, u64); [$(stringify!($name)),*].len() + 4] {
+                let gaps = &self.gaps;
+                [
+                    $((stringify!($name), self.$name),)*
+                    ("gaps", gaps.reported),
+                    ("gap_ms", gaps.reported_time.as_millis() as u64),
+                    ("closed_gaps", gaps.closed),
+                    ("closed_gap_ms", gaps.closed_time.as_millis() as u64),
+                ]
             }
         }
 
@@ -135,6 +155,7 @@ macro_rules! counters {
                     $($name: self.counters.$name.get(),)*
                     disconnects: core::array::from_fn(|at| self.disconnects[at].get()),
                     refusals: core::array::from_fn(|at| self.refusals[at].get()),
+                    gaps: self.gaps.counts(),
                     lag: LagHistogram::from_parts(buckets, sum, max),
                     last_content_at: time(&self.last_content_at),
                     last_post_at: time(&self.last_post_at),
@@ -177,10 +198,8 @@ counters! {
     skipped_bytes,
     /// Bytes received in incomplete messages, or after a protocol error.
     undelivered_bytes,
-    /// Gaps that were reported.
-    gaps,
-    /// The total length of all gaps, in milliseconds of the server's time.
-    gap_ms,
+    /// Backfills that were received completely.
+    backfills,
     /// How often the reader or the path was late.
     late,
     /// Sessions that ended because a retry cannot resolve the failure.
@@ -215,8 +234,15 @@ pub struct Monitor {
     clock_offset_ms: Counter,
     /// The end of the calendar month.
     month_ends_at: Counter,
-    /// The end of the gap that was reported with the stream, in milliseconds of the server's time.
-    gap_to: Counter,
+    gaps: GapMonitor,
+    /// The start of the gap before the stream, in milliseconds of the server's time.
+    gap_from: Counter,
+    /// The part of it that the backfill delivers; empty if none is requested, or once it is
+    /// complete.
+    backfill_from: Counter,
+    backfill_to: Counter,
+    /// Keep-alives in a row.
+    keep_alives_in_a_row: Counter,
 }
 
 impl Monitor {
@@ -237,7 +263,11 @@ impl Monitor {
             unix_offset: Counter::default(),
             clock_offset_ms: Counter::default(),
             month_ends_at: Counter::default(),
-            gap_to: Counter::default(),
+            gaps: GapMonitor::default(),
+            gap_from: Counter::default(),
+            backfill_from: Counter::default(),
+            backfill_to: Counter::default(),
+            keep_alives_in_a_row: Counter::default(),
         };
         monitor.set_wall_clock(now, unix);
         monitor
@@ -280,6 +310,7 @@ impl Monitor {
     fn handle_other_message(&self, message: &Message<'_>, read_at: Instant) {
         let counters = &self.counters;
         self.last_content_at.set(read_at.as_nanos());
+        self.keep_alives_in_a_row.set(0);
         match message.kind() {
             Kind::Array => {
                 counters.post_bytes.add(message.bytes.len() as u64);
@@ -329,7 +360,7 @@ impl Monitor {
     fn month_end_after(&self, now: Instant) -> u64 {
         let offset = self.unix_offset.get();
         let unix = now.as_nanos().wrapping_add(offset) / 1_000_000;
-        let end = month_end(UnixTime::from_millis(unix));
+        let end = UnixTime::from_millis(unix).month_end();
         end.as_millis().wrapping_mul(1_000_000).wrapping_sub(offset)
     }
 
@@ -352,18 +383,31 @@ impl Monitor {
                 // Within the bounds the local clock may be right.
                 let nearest = unix.clamp(earliest, latest.max(earliest));
                 self.clock_offset_ms.set(nearest.wrapping_sub(unix));
+                self.keep_alives_in_a_row.set(0);
                 if let Some(gap) = connected.gap {
-                    counters.gaps.add(1);
-                    counters.gap_ms.add(gap.to.as_millis().saturating_sub(gap.from.as_millis()));
-                    self.gap_to.set(gap.to.as_millis());
+                    self.begin_gap(&gap);
                 }
             }
             SessionEvent::Resumed(gap) => {
-                counters.gap_ms.add(gap.to.as_millis().saturating_sub(self.gap_to.get()));
+                if self.is_backfilling() || gap.backfill_minutes == 0 {
+                    self.begin_gap(gap);
+                }
+                // A live Post follows the last of the backfill.
+                self.end_backfill();
             }
             SessionEvent::Message(message) => self.handle_other_message(message, read_at),
             SessionEvent::KeepAlive => {
                 counters.keep_alives.add(1);
+                let is_after_post =
+                    self.last_post_at.get() != NEVER && self.last_post_at.get() >= self.last_content_at.get();
+                if is_after_post {
+                    self.keep_alives_in_a_row.set(0);
+                }
+                self.keep_alives_in_a_row.add(1);
+                if self.keep_alives_in_a_row.get() >= 2 {
+                    // The server has nothing else to send.
+                    self.end_backfill();
+                }
                 let before = [&self.last_content_at, &self.last_post_at].map(Counter::get).into_iter();
                 let before = before.filter(|nanos| *nanos != NEVER).max().map(Instant::from_nanos);
                 if before.is_some_and(|before| read_at.saturating_since(before) > KEEP_ALIVE_MAX) {
@@ -380,18 +424,61 @@ impl Monitor {
             SessionEvent::Refused(refused) => self.refusals[refusal(refused.refusal.kind)].add(1),
             SessionEvent::Disconnected(disconnected) => {
                 counters.undelivered_bytes.add(disconnected.undelivered);
-                self.handle_end(&disconnected.reason);
+                self.handle_end(&disconnected.reason, disconnected.gap_from);
             }
             SessionEvent::GaveUp(gave_up) => {
                 counters.gave_up.add(1);
-                self.handle_end(&gave_up.reason);
+                self.handle_end(&gave_up.reason, gave_up.gap_from);
             }
         }
     }
 
-    fn handle_end(&self, reason: &DisconnectReason) {
+    fn handle_end(&self, reason: &DisconnectReason, gap_from: Option<UnixTime>) {
         self.streaming.set(0);
         self.disconnects[disconnect(reason)].add(1);
+        if gap_from.is_some_and(|from| from.as_millis() > self.gap_from.get()) {
+            self.end_backfill();
+        }
+        self.set_backfill(TimeRange::default());
+    }
+
+    fn begin_gap(&self, gap: &Gap) {
+        self.gaps.handle_gap(gap.range());
+        self.gap_from.set(gap.from.as_millis());
+        self.set_backfill(gap.backfilled().unwrap_or_default());
+    }
+
+    fn set_backfill(&self, range: TimeRange) {
+        self.backfill_from.set(range.from.as_millis());
+        self.backfill_to.set(range.to.as_millis());
+    }
+
+    fn end_backfill(&self) {
+        if self.is_backfilling() {
+            let [from, to] = [&self.backfill_from, &self.backfill_to].map(Counter::get);
+            let [from, to] = [from, to].map(UnixTime::from_millis);
+            self.gaps.handle_closed(TimeRange { from, to });
+            self.counters.backfills.add(1);
+            self.set_backfill(TimeRange::default());
+        }
+    }
+
+    /// Returns true while a backfill is not complete.
+    #[must_use]
+    pub fn is_backfilling(&self) -> bool {
+        self.backfill_to.get() > 0
+    }
+
+    /// Returns the number of backfills that were received completely.
+    #[must_use]
+    pub fn backfills(&self) -> u64 {
+        self.counters.backfills.get()
+    }
+
+    /// Returns the counters of the connection's gaps.
+    #[must_use]
+    pub const fn gaps(&self) -> &GapMonitor {
+        &self.gaps
     }
 
     /// Counts Posts that had already arrived, on this connection or another one.
@@ -433,35 +520,6 @@ const fn refusal(kind: RefusalKind) -> usize {
         RefusalKind::Request => 10,
         RefusalKind::Server => 11,
     }
-}
-
-/// Returns when the calendar month of `time` ends, in UTC.
-fn month_end(time: UnixTime) -> UnixTime {
-    const DAY: u64 = 86_400;
-    let mut days = time.as_millis() / 1_000 / DAY;
-    let mut year = 1970;
-    let length = |year: u64| if is_leap(year) { 366 } else { 365 };
-    // Whole cycles of 400 years first, so that a time far in the future takes no longer.
-    year += days / 146_097 * 400;
-    let mut end = days - days % 146_097;
-    days %= 146_097;
-    while days >= length(year) {
-        days -= length(year);
-        end += length(year);
-        year += 1;
-    }
-    for month in [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        end += month;
-        if days < month {
-            break;
-        }
-        days -= month;
-    }
-    UnixTime::from_seconds(end * DAY)
-}
-
-const fn is_leap(year: u64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
 #[cfg(test)]
@@ -550,24 +608,99 @@ mod tests {
         assert_eq!((monitor.snapshot().posts, monitor.snapshot().month_posts), (2, 1));
     }
 
+    /// A gap of ten minutes, whose request asked for so many minutes of backfill.
+    fn gap(backfill_minutes: u8) -> Gap {
+        let (from, to) = (UnixTime::from_millis(DECEMBER), UnixTime::from_millis(DECEMBER + 600_000));
+        let (newest_before, first_after) = (None, None);
+        Gap { from, to, local_from: from, local_to: to, newest_before, first_after, backfill_minutes }
+    }
+
+    fn connect(monitor: &Monitor, gap: Gap) {
+        use crate::http::head::{Head, HeadDecoder, HeadLimits};
+        let wire = b"HTTP/1.1 200 OK\r\n\r\n";
+        let mut storage = [0; 100];
+        let head = HeadDecoder::new(HeadLimits::default()).decode(wire, &mut storage).1.unwrap().unwrap();
+        let (server_earliest, server_latest) = (gap.to, gap.to);
+        let connected = crate::session::Connected {
+            head: Head::new(head, wire),
+            gap: Some(gap),
+            server_earliest,
+            server_latest,
+            peer_addr: None,
+        };
+        monitor.handle_event(&SessionEvent::Connected(connected), at(0));
+    }
+
+    /// Returns the number of open and of closed gaps, and the seconds that are missing.
+    fn gaps(monitor: &Monitor) -> (u64, u64, u64) {
+        let gaps = monitor.snapshot().gaps;
+        (gaps.open, gaps.closed, gaps.open_time.as_secs())
+    }
+
+    fn disconnect_at(monitor: &Monitor, gap_from: UnixTime) {
+        monitor.handle_event(
+            &SessionEvent::GaveUp(crate::session::GaveUp {
+                reason: DisconnectReason::Ended,
+                gap_from: Some(gap_from),
+                peer_addr: None,
+            }),
+            at(1),
+        );
+    }
+
     #[test]
-    fn months_end_as_the_calendar_says() {
-        for (time, end) in [
-            (0, 2_678_400),
-            (2_678_399, 2_678_400),
-            (2_678_400, 5_097_600),
-            // 29 February 2024, and the last second of it.
-            (1_709_164_800, 1_709_251_200),
-            (1_709_251_199, 1_709_251_200),
-            // 31 December 1999, and February 2000 and 2100.
-            (946_684_799, 946_684_800),
-            (951_782_400, 951_868_800),
-            (4_107_456_000, 4_107_542_400),
-        ] {
-            assert_eq!(month_end(UnixTime::from_seconds(time)), UnixTime::from_seconds(end), "{time}");
+    fn a_gap_without_backfill_stays_open() {
+        let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER));
+        connect(&monitor, gap(0));
+        assert_eq!(gaps(&monitor), (1, 0, 600));
+        // The first Post extends it.
+        let longer = Gap { to: UnixTime::from_millis(DECEMBER + 601_000), ..gap(0) };
+        monitor.handle_event(&SessionEvent::Resumed(longer), at(1));
+        assert_eq!(gaps(&monitor), (1, 0, 601));
+        assert_eq!(monitor.snapshot().gaps.reported, 1);
+    }
+
+    #[test]
+    fn a_complete_backfill_closes_what_it_covers() {
+        let keep_alive =
+            |monitor: &Monitor, millis| monitor.handle_event(&SessionEvent::KeepAlive, at(millis));
+        // Ten minutes are covered; five are not, and overlap by ten seconds.
+        for (minutes, after) in [(11, (0, 1, 0)), (5, (1, 0, 310))] {
+            // A live Post has come.
+            let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER));
+            connect(&monitor, gap(minutes));
+            assert_eq!((gaps(&monitor), monitor.is_backfilling()), ((1, 0, 600), true));
+            monitor.handle_event(&SessionEvent::Resumed(gap(minutes)), at(1));
+            assert_eq!((gaps(&monitor), monitor.backfills()), (after, 1));
+
+            // Two keep-alives in a row.
+            let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER));
+            connect(&monitor, gap(minutes));
+            keep_alive(&monitor, 1);
+            message(&monitor, post(DECEMBER).as_bytes(), at(2));
+            keep_alive(&monitor, 3);
+            assert_eq!(gaps(&monitor), (1, 0, 600));
+            keep_alive(&monitor, 4);
+            assert_eq!(gaps(&monitor), after);
+
+            // The session considers it complete.
+            let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER));
+            connect(&monitor, gap(minutes));
+            disconnect_at(&monitor, UnixTime::from_millis(DECEMBER + 700_000));
+            assert_eq!(gaps(&monitor), after);
         }
-        // The latest representable time.
-        assert!(month_end(UnixTime::from_millis(u64::MAX)) >= UnixTime::from_seconds(1));
+    }
+
+    #[test]
+    fn an_interrupted_backfill_closes_nothing() {
+        let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER));
+        connect(&monitor, gap(11));
+        disconnect_at(&monitor, UnixTime::from_millis(DECEMBER));
+        assert_eq!((gaps(&monitor), monitor.is_backfilling()), ((1, 0, 600), false));
+        // The next stream asks for it again.
+        let longer = Gap { to: UnixTime::from_millis(DECEMBER + 660_000), ..gap(12) };
+        connect(&monitor, longer);
+        assert_eq!((gaps(&monitor), monitor.snapshot().gaps.reported), ((1, 0, 660), 1));
     }
 
     #[test]

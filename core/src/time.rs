@@ -123,6 +123,24 @@ impl UnixTime {
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// Returns when the calendar month ends, in UTC: the first moment of the next one.
+    #[must_use]
+    pub fn month_end(self) -> Self {
+        let UtcTime { year, month, .. } = self.into();
+        let (year, month) = if month == 12 { (year + 1, 1) } else { (year, u64::from(month) + 1) };
+        Self::from_seconds(days_until(year, month, 1).saturating_sub(DAYS_TO_1970) * 86_400)
+    }
+}
+
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: u64 = 719_468;
+
+/// Returns the days from 0000-03-01 to this date. Years start in March, so that the leap day is
+/// last.
+const fn days_until(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1
 }
 
 /// A range on the wall clock. The end is exclusive.
@@ -180,7 +198,7 @@ impl From<UnixTime> for UtcTime {
         let second = seconds % 86_400;
         // Days since 0000-03-01, in equal eras of 400 years. Years start in March, so that the leap
         // day is last.
-        let days = seconds / 86_400 + 719_468;
+        let days = seconds / 86_400 + DAYS_TO_1970;
         let (era, day) = (days / 146_097, days % 146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
         let day = day - (365 * year + year / 4 - year / 100);
@@ -230,11 +248,12 @@ impl UnixTime {
         let number =
             |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
         let [month, day, hour, minute, second] = [5, 8, 11, 14, 17].map(|at| number(&bytes[at..at + 2]));
-        // Days since 0000-03-01, as in `UtcTime`.
-        let year = number(&bytes[..4]).checked_sub(u64::from(month < 3))?;
-        let months = (month + 9) % 12;
-        let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * months + 2) / 5 + day;
-        let seconds = days.checked_sub(719_469)? * 86_400 + hour * 3_600 + minute * 60 + second;
+        let year = number(&bytes[..4]);
+        if year < 1_970 || !(1..=12).contains(&month) || day == 0 {
+            return None;
+        }
+        let days = days_until(year, month, day) - DAYS_TO_1970;
+        let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
         let mut millis = 0;
         for at in 0..3 {
             millis = millis * 10 + fraction.as_bytes().get(at).map_or(0, |digit| u64::from(digit - b'0'));
@@ -305,6 +324,26 @@ mod tests {
         ] {
             assert_eq!(UnixTime::from_iso_8601(text).map(UnixTime::as_millis), millis, "{text}");
         }
+    }
+
+    #[test]
+    fn months_end_as_the_calendar_says() {
+        for (time, end) in [
+            (0, 2_678_400),
+            (2_678_399, 2_678_400),
+            (2_678_400, 5_097_600),
+            // 29 February 2024, and the last second of it.
+            (1_709_164_800, 1_709_251_200),
+            (1_709_251_199, 1_709_251_200),
+            // 31 December 1999, and February 2000 and 2100.
+            (946_684_799, 946_684_800),
+            (951_782_400, 951_868_800),
+            (4_107_456_000, 4_107_542_400),
+        ] {
+            assert_eq!(UnixTime::from_seconds(time).month_end(), UnixTime::from_seconds(end), "{time}");
+        }
+        // The latest representable time.
+        assert!(UnixTime::from_millis(u64::MAX).month_end() >= UnixTime::from_seconds(1));
     }
 
     #[test]

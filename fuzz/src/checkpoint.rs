@@ -2,7 +2,7 @@
 //! decode to values that survive another round.
 
 use arbitrary::Arbitrary;
-use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::checkpoint::{Checkpoint, Contents};
 use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::stream::PostId;
 use powerstream_core::time::{TimeRange, UnixTime};
@@ -24,21 +24,19 @@ struct Values {
     /// The bit that is flipped in the bytes.
     flip: u16,
     stream: u64,
-    covered_until: u64,
     taken_at: u64,
+    month_posts: u64,
+    covered_until: Vec<(u16, u64)>,
     missing: Vec<(u16, u64, u64)>,
     ids: Vec<u64>,
 }
-
-/// The length of a checkpoint without ranges and ids, in bytes.
-const LEAST: usize = Checkpoint::buffer_bytes(0, 0);
 
 /// Checks one input.
 pub fn run(input: &[u8]) {
     match arbitrary(input) {
         Some(Input::Values(values)) => survives(&values),
         Some(Input::Content(content)) => {
-            let mut bytes = [b"PSCP\x01", content].concat();
+            let mut bytes = [b"PSCP\x02", content].concat();
             bytes.extend_from_slice(&crc32(&bytes).to_le_bytes());
             read(&bytes);
         }
@@ -48,22 +46,28 @@ pub fn run(input: &[u8]) {
 }
 
 fn encode(values: &Values) -> Vec<u8> {
-    let most = Checkpoint::buffer_bytes(values.missing.len(), values.ids.len());
-    let room = values.room.map_or(most, |room| LEAST + usize::from(room));
+    let groups = values.covered_until.len();
+    let least = Checkpoint::buffer_bytes(groups, 0, 0);
+    let most = Checkpoint::buffer_bytes(groups, values.missing.len(), values.ids.len());
+    let room = values.room.map_or(most, |room| least + usize::from(room));
     let missing = values.missing.iter().map(|(group, from, to)| {
         let range = TimeRange { from: UnixTime::from_millis(*from), to: UnixTime::from_millis(*to) };
         (ReplicaGroup::new(*group), range)
     });
-    let mut buffer = vec![0xAA; room];
-    Checkpoint::encode(
-        values.stream,
-        UnixTime::from_millis(values.covered_until),
-        UnixTime::from_millis(values.taken_at),
+    let covered_until = values
+        .covered_until
+        .iter()
+        .map(|(group, until)| (ReplicaGroup::new(*group), UnixTime::from_millis(*until)));
+    let contents = Contents {
+        stream: values.stream,
+        taken_at: UnixTime::from_millis(values.taken_at),
+        month_posts: values.month_posts,
+        covered_until,
         missing,
-        values.ids.iter().copied().map(PostId::new),
-        &mut buffer,
-    )
-    .to_vec()
+        ids: values.ids.iter().copied().map(PostId::new),
+    };
+    let mut buffer = vec![0xAA; room];
+    Checkpoint::encode(contents, &mut buffer).to_vec()
 }
 
 fn decoded(checkpoint: &Checkpoint<'_>) -> Values {
@@ -74,8 +78,12 @@ fn decoded(checkpoint: &Checkpoint<'_>) -> Values {
         room: None,
         flip: 0,
         stream: checkpoint.stream(),
-        covered_until: checkpoint.covered_until().as_millis(),
         taken_at: checkpoint.taken_at().as_millis(),
+        month_posts: checkpoint.month_posts(),
+        covered_until: checkpoint
+            .covered_until()
+            .map(|(group, until)| (group.number(), until.as_millis()))
+            .collect(),
         missing: missing.collect(),
         ids: checkpoint.ids().map(PostId::as_u64).collect(),
     }
@@ -86,8 +94,8 @@ fn survives(values: &Values) {
     let found = decoded(&Checkpoint::decode(&bytes).expect("an intact checkpoint"));
     assert_eq!(found.stream, values.stream);
     assert_eq!(found.covered_until, values.covered_until);
-    assert_eq!(found.taken_at, values.taken_at);
-    // A short buffer holds the first of each.
+    assert_eq!((found.taken_at, found.month_posts), (values.taken_at, values.month_posts));
+    // A short buffer holds the first ranges and ids.
     assert!(values.missing.starts_with(&found.missing));
     assert!(values.ids.starts_with(&found.ids));
     if values.room.is_none() {
@@ -105,7 +113,8 @@ fn survives(values: &Values) {
 fn read(bytes: &[u8]) {
     let Ok(checkpoint) = Checkpoint::decode(bytes) else { return };
     let values = decoded(&checkpoint);
-    assert!(values.ids.len() + 18 * values.missing.len() <= bytes.len());
+    let lists = values.ids.len() + 18 * values.missing.len() + 10 * values.covered_until.len();
+    assert!(lists <= bytes.len());
     let again = encode(&values);
     assert_eq!(decoded(&Checkpoint::decode(&again).expect("an intact checkpoint")), values);
 }

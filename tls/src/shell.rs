@@ -70,6 +70,8 @@ impl<I: Io> Tls<I> {
                 Err(fault) => return Poll::Ready(Err(in_handshake(fault))),
             }
             if !machine.is_handshaking() {
+                #[cfg(feature = "tracing")]
+                tracing::debug!("TLS established");
                 return Poll::Ready(Ok(Some(())));
             }
             match ready!(self.inner.poll_read(cx, machine.read_buf(), until)) {

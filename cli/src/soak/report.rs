@@ -96,7 +96,7 @@ impl Report {
         recovery: Option<Position>,
     ) -> Result<Judgment, String> {
         let recovers = recovery.is_some();
-        let covered = recovery.as_ref().map(|position| position.covered_until).or(covered);
+        let covered = recovery.as_ref().and_then(Position::earliest).or(covered);
         let mut judgment = Judgment {
             delivered: self.delivered.len(),
             repeated: self.repeated,
@@ -186,6 +186,7 @@ mod tests {
     use std::net::TcpStream;
     use std::time::Duration;
 
+    use powerstream_core::merge::ReplicaGroup;
     use powerstream_simulator::{Config, Time};
 
     use super::*;
@@ -226,7 +227,9 @@ mod tests {
         assert!(twice.judge(&simulator, Some(at(5)), None).unwrap().violation().is_some());
         // With recovery, only a lost range is an excuse.
         let recovered = report(&[TimeRange { from: at(2), to: at(3) }]);
-        let judgment = recovered.judge(&simulator, None, Some(Position::new(at(5)))).unwrap();
+        let judgment = recovered
+            .judge(&simulator, None, Some(Position::new(vec![(ReplicaGroup::default(), at(5))])))
+            .unwrap();
         assert_eq!(judgment.outside, 10);
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn run(plan: &Plan, is_over: &AtomicBool) -> Result<Judgment, String>
                     let position = stream.position();
                     match plan.shape {
                         Shape::Recovery { .. } => report.judge(&simulator, None, position),
-                        _ => report.judge(&simulator, position.map(|it| it.covered_until), None),
+                        _ => report.judge(&simulator, position.and_then(|it| it.earliest()), None),
                     }
                 }
             }

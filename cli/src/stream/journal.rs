@@ -1,7 +1,6 @@
 //! Logs and counts everything but Posts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use powerstream_client::recovery::{Recovery, RecoveryEvent};
@@ -14,7 +13,6 @@ use powerstream_core::stream::{ConnectionMetadata, DEPTH_MAX, Kind, Malformed, M
 use powerstream_core::time::{TimeRange, UnixTime};
 use tracing::{debug, error, info, trace, warn};
 
-use super::observe::GapCounts;
 use super::refusal;
 use super::take_over::TakeOver;
 use crate::connection::Target;
@@ -46,10 +44,6 @@ pub(super) struct Journal {
     is_merged: bool,
     /// Posts that were recovered.
     recovered: u64,
-    /// Where the stream continues, until the first connection.
-    resumed_from: Option<UnixTime>,
-    /// The same counts, for other threads.
-    counts: Arc<GapCounts>,
     take_over: Option<TakeOver>,
 }
 
@@ -69,6 +63,8 @@ struct Line {
     gap_to: UnixTime,
     /// A refusal, logged together with the disconnect that follows.
     refusal: Option<String>,
+    /// Where its group continues, until the first connection.
+    resumed_from: Option<UnixTime>,
 }
 
 impl Journal {
@@ -78,20 +74,23 @@ impl Journal {
         connections: Vec<(String, Target)>,
         group: Topology,
         is_merged: bool,
-        resumed_from: Option<UnixTime>,
-        counts: Arc<GapCounts>,
+        resumed_from: impl Fn(ReplicaGroup) -> Option<UnixTime>,
         take_over: Option<TakeOver>,
     ) -> Self {
         let is_alone = connections.len() == 1;
-        let line = |(index, (name, target)): (usize, (String, Target))| Line {
-            target,
-            group: group.group(u16::try_from(index).unwrap_or(u16::MAX)),
-            prefix: if is_alone { String::new() } else { format!("{name}: ") },
-            name,
-            has_streamed: false,
-            is_open: false,
-            gap_to: UnixTime::default(),
-            refusal: None,
+        let line = |(index, (name, target)): (usize, (String, Target))| {
+            let group = group.group(u16::try_from(index).unwrap_or(u16::MAX));
+            Line {
+                target,
+                group,
+                prefix: if is_alone { String::new() } else { format!("{name}: ") },
+                name,
+                has_streamed: false,
+                is_open: false,
+                gap_to: UnixTime::default(),
+                refusal: None,
+                resumed_from: resumed_from(group),
+            }
         };
         let lines: Vec<_> = connections.into_iter().enumerate().map(line).collect();
         for Line { prefix, target, .. } in &lines {
@@ -111,8 +110,6 @@ impl Journal {
             races: Vec::new(),
             is_merged,
             recovered: 0,
-            resumed_from,
-            counts,
             take_over,
         }
     }
@@ -130,22 +127,27 @@ impl Journal {
         log_head(&connected.head);
         let datacenter = connected.head.datacenter().map(|name| shown(name.as_bytes()).to_string());
         info!(datacenter, "{prefix}connected to {}", target.text(connected.peer_addr));
-        if let Some(from) = self.resumed_from.take()
+        if let Some(from) = line.resumed_from
             && from > connected.server_latest
         {
             let by = from.saturating_since(connected.server_latest);
             warn!(
-                "the state is {by:.1?} ahead of the server's clock: Posts may be missing, and their range is unknown"
+                "{prefix}the state is {by:.1?} ahead of the server's clock: Posts may be missing, and their range is unknown"
             );
         }
+        let group = line.group;
+        for line in self.lines.iter_mut().filter(|line| line.group == group) {
+            line.resumed_from = None;
+        }
+        let line = &mut self.lines[connection];
+        let Line { prefix, .. } = line;
         // Another connection may have delivered what this one missed. The gaps of the merged stream
         // are logged instead.
         if let Some(gap) = connected.gap.filter(|_| !is_merged) {
             self.gaps += 1;
             line.gap_to = gap.to;
-            self.counts.add_reported(TimeRange { from: gap.from, to: gap.to });
             let (from, to) = (utc(gap.from), utc_end(gap.to));
-            match connected.backfill_minutes {
+            match gap.backfill_minutes {
                 0 => warn!("{prefix}Posts may be missing from {from} to {to} UTC"),
                 minutes => {
                     info!(
@@ -190,7 +192,6 @@ impl Journal {
     /// Logs a gap that no connection covered.
     pub(super) fn gap(&mut self, gap: &GroupGap) {
         self.gaps += 1;
-        self.counts.add_reported(TimeRange { from: gap.from, to: gap.to });
         let (carriers, from, to) = (self.carriers(gap.group), utc(gap.from), utc_end(gap.to));
         match gap.backfill_minutes {
             0 => warn!("Posts{carriers} may be missing from {from} to {to} UTC"),
@@ -199,17 +200,12 @@ impl Journal {
                     "requested {minutes} min of backfill: \
                      Posts{carriers} were missing from {from} to {to} UTC"
                 );
-                if let Some(range) = gap.beyond_backfill() {
+                if let Some(range) = gap.recovery_needed() {
                     let (from, to) = (utc(range.from), utc_end(range.to));
                     warn!("backfill is too short: Posts{carriers} may be missing from {from} to {to} UTC");
                 }
             }
         }
-    }
-
-    /// Takes the ranges that are still to be recovered.
-    pub(super) fn open(&self, ranges: impl Iterator<Item = TimeRange>) {
-        self.counts.set_open(ranges);
     }
 
     /// Logs what became of a range that was requested again.
@@ -218,14 +214,10 @@ impl Journal {
             RecoveryEvent::Started(recovery) => info!("recovery: requesting Posts{}", self.range(recovery)),
             RecoveryEvent::Completed { recovery, posts } => {
                 self.recovered += posts;
-                self.counts.add_recovered(recovery.range);
-                self.counts.add_recovered_posts(*posts);
                 info!("recovery: received {posts} missing Posts{}", self.range(recovery));
             }
             RecoveryEvent::Lost { recovery, posts, reason } => {
                 self.recovered += posts;
-                self.counts.add_recovered_posts(*posts);
-                self.counts.add_lost(recovery.range);
                 let except = match posts {
                     0 => String::new(),
                     posts => format!(", except {posts} that were received"),

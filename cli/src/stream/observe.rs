@@ -8,14 +8,13 @@ pub(super) mod service;
 pub(super) mod stats;
 pub(super) mod status;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use powerstream_client::queue::{QueueMonitor, QueueStats};
-use powerstream_core::monitor::{LagHistogram, Monitor, Snapshot};
+use powerstream_core::monitor::{GapCounts, GapMonitor, LagHistogram, Monitor, Snapshot};
 use powerstream_core::rule_counts::RuleCounts;
-use powerstream_core::time::{Instant, TimeRange, UnixTime};
+use powerstream_core::time::{Instant, UnixTime};
 
 use self::alerts::AlertCounts;
 use super::outlet::Item;
@@ -29,12 +28,23 @@ pub(super) struct Observed {
     clock: (Instant, std::time::Instant, SystemTime),
     queue: QueueMonitor<Item>,
     progress: Arc<Progress>,
-    gaps: Arc<GapCounts>,
+    /// The gaps of merged connections, by group. Without any, those of the connection count.
+    gaps: Vec<Arc<GapMonitor>>,
+    month: Arc<Mutex<Month>>,
     alerts: Arc<AlertCounts>,
     /// The connections carry different Posts.
     is_partitioned: bool,
     /// Posts by rule, counted only for `--metrics`.
     pub(super) rules: Arc<RuleCounts>,
+}
+
+/// The counters of a stream.
+pub(super) struct Monitors {
+    pub(super) connections: Vec<Connection>,
+    /// Those of merged connections, by group.
+    pub(super) gaps: Vec<Arc<GapMonitor>>,
+    /// The time of their clock.
+    pub(super) now: Instant,
 }
 
 /// A connection and its counters.
@@ -44,51 +54,33 @@ pub(super) struct Connection {
     pub(super) monitor: Arc<Monitor>,
 }
 
-/// Gaps of the whole stream, as they were logged.
-#[derive(Debug, Default)]
-pub(super) struct GapCounts {
-    reported: AtomicU64,
-    reported_ms: AtomicU64,
-    /// Ranges that are still to be recovered.
-    open: AtomicU64,
-    open_ms: AtomicU64,
-    recovered: AtomicU64,
-    recovered_ms: AtomicU64,
-    recovered_posts: AtomicU64,
-    lost: AtomicU64,
-    lost_ms: AtomicU64,
+/// Posts of the calendar month (UTC) that the monitors of the connections do not count.
+#[derive(Debug)]
+struct Month {
+    end: UnixTime,
+    /// Posts of the month that earlier runs received.
+    carried: u64,
+    /// Posts that were recovered before the month began.
+    recovered_before: u64,
 }
 
-impl GapCounts {
-    pub(super) fn add_reported(&self, range: TimeRange) {
-        self.reported.fetch_add(1, Ordering::Relaxed);
-        self.reported_ms.fetch_add(millis(range), Ordering::Relaxed);
+impl Month {
+    /// Continues a count of an earlier run, with the time of that count. It is dropped if its month
+    /// is over at `now`.
+    fn resume((carried, counted_at): (u64, UnixTime), now: UnixTime) -> Self {
+        let end = now.month_end();
+        let carried = if counted_at.month_end() == end { carried } else { 0 };
+        Self { end, carried, recovered_before: 0 }
     }
 
-    /// Sets the ranges that are still to be recovered.
-    pub(super) fn set_open(&self, ranges: impl Iterator<Item = TimeRange>) {
-        let (count, ms) = ranges.fold((0, 0), |(count, ms), range| (count + 1, ms + millis(range)));
-        self.open.store(count, Ordering::Relaxed);
-        self.open_ms.store(ms, Ordering::Relaxed);
+    /// Returns the Posts of the month that the monitors do not count, of which `recovered` were
+    /// recovered since the start.
+    fn posts(&mut self, recovered: u64, now: UnixTime) -> u64 {
+        if now >= self.end {
+            *self = Self { end: now.month_end(), carried: 0, recovered_before: recovered };
+        }
+        self.carried + (recovered - self.recovered_before)
     }
-
-    pub(super) fn add_recovered(&self, range: TimeRange) {
-        self.recovered.fetch_add(1, Ordering::Relaxed);
-        self.recovered_ms.fetch_add(millis(range), Ordering::Relaxed);
-    }
-
-    pub(super) fn add_recovered_posts(&self, posts: u64) {
-        self.recovered_posts.fetch_add(posts, Ordering::Relaxed);
-    }
-
-    pub(super) fn add_lost(&self, range: TimeRange) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
-        self.lost_ms.fetch_add(millis(range), Ordering::Relaxed);
-    }
-}
-
-fn millis(range: TimeRange) -> u64 {
-    range.to.as_millis().saturating_sub(range.from.as_millis())
 }
 
 /// The counters at one moment.
@@ -96,33 +88,28 @@ pub(super) struct View {
     pub(super) connections: Vec<(String, Snapshot)>,
     pub(super) queue: QueueStats,
     pub(super) written: Tally,
-    pub(super) gaps: u64,
-    pub(super) gap_time: Duration,
-    pub(super) open_ranges: u64,
-    pub(super) open_time: Duration,
-    pub(super) recovered_ranges: u64,
-    pub(super) recovered_time: Duration,
-    pub(super) recovered_posts: u64,
-    pub(super) lost_ranges: u64,
-    pub(super) lost_time: Duration,
+    /// The gaps of the whole stream.
+    pub(super) gaps: GapCounts,
+    /// Posts of this calendar month.
+    pub(super) month_posts: u64,
     /// The code of each alert, how often it began, and 1 if it is active.
     pub(super) alerts: Vec<(&'static str, u64, u64)>,
-    pub(super) is_partitioned: bool,
     /// The time on the stream's clock, and the offset that makes it a Unix time.
     now: Instant,
     unix: UnixTime,
 }
 
 impl Observed {
-    /// Observes these connections. `now` is the time of the clock of their monitors.
+    /// Observes these connections. `now` is the time of the clock of their monitors. `month` are
+    /// the Posts of the month that earlier runs received, with the time of that count.
     pub(super) fn new(
-        connections: Vec<Connection>,
-        now: Instant,
+        monitors: Monitors,
         queue: QueueMonitor<Item>,
         progress: Arc<Progress>,
-        gaps: Arc<GapCounts>,
+        month: (u64, UnixTime),
         is_partitioned: bool,
     ) -> Self {
+        let Monitors { connections, gaps, now } = monitors;
         let clock = (now, std::time::Instant::now(), SystemTime::now());
         Self {
             connections,
@@ -130,6 +117,7 @@ impl Observed {
             queue,
             progress,
             gaps,
+            month: Arc::new(Mutex::new(Month::resume(month, clock.2.into()))),
             alerts: Arc::default(),
             is_partitioned,
             rules: Arc::default(),
@@ -140,27 +128,40 @@ impl Observed {
     pub(super) fn view(&self) -> View {
         let (now, std, system) = self.clock;
         let since = std.elapsed();
+        let unix = UnixTime::from(system).saturating_add(since);
         let snapshot = |connection: &Connection| (connection.name.clone(), connection.monitor.snapshot());
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let time = |counter: &AtomicU64| Duration::from_millis(count(counter));
+        let connections: Vec<_> = self.connections.iter().map(snapshot).collect();
+        let gaps = match &self.gaps[..] {
+            [] => connections.iter().map(|(_, one)| one.gaps).fold(GapCounts::default(), GapCounts::plus),
+            groups => groups.iter().map(|group| group.counts()).fold(GapCounts::default(), GapCounts::plus),
+        };
+        let months = connections.iter().map(|(_, one)| one.month_posts);
+        // Redundant connections carry the same Posts, which X counts once.
+        let months = if self.is_partitioned { months.sum() } else { months.max().unwrap_or_default() };
+        let mut month = self.month.lock().unwrap_or_else(PoisonError::into_inner);
+        let month_posts = months + month.posts(gaps.recovered_posts, unix);
+        drop(month);
         View {
-            connections: self.connections.iter().map(snapshot).collect(),
+            connections,
             queue: self.queue.stats(),
             written: self.progress.lock().written,
-            gaps: count(&self.gaps.reported),
-            gap_time: time(&self.gaps.reported_ms),
-            open_ranges: count(&self.gaps.open),
-            open_time: time(&self.gaps.open_ms),
-            recovered_ranges: count(&self.gaps.recovered),
-            recovered_time: time(&self.gaps.recovered_ms),
-            recovered_posts: count(&self.gaps.recovered_posts),
-            lost_ranges: count(&self.gaps.lost),
-            lost_time: time(&self.gaps.lost_ms),
+            gaps,
+            month_posts,
             alerts: self.alerts.all().collect(),
-            is_partitioned: self.is_partitioned,
             now: now.saturating_add(since),
-            unix: UnixTime::from(system).saturating_add(since),
+            unix,
         }
+    }
+
+    /// Returns the Posts of this calendar month.
+    pub(super) fn month_posts(&self) -> u64 {
+        self.view().month_posts
+    }
+
+    /// Returns true if the reading thread has missed a deadline that it set.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_overdue(&self) -> bool {
+        self.progress.lock().is_overdue(std::time::Instant::now())
     }
 
     /// Returns true if the reading thread waits for room in the queue.
@@ -194,5 +195,24 @@ impl View {
     /// Returns the Unix time of this moment in seconds.
     pub(super) fn unix_seconds(&self, at: Instant) -> f64 {
         self.unix.saturating_sub(self.age(at)).as_millis() as f64 / 1_000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_an_earlier_run_is_continued_in_its_month_only() {
+        // The 30th of November 2026, and the first of December.
+        let (november, december) =
+            (UnixTime::from_seconds(1_796_000_000), UnixTime::from_seconds(1_796_083_200));
+        let mut month = Month::resume((700, november), november);
+        assert_eq!(month.posts(5, november), 705);
+        assert_eq!(month.posts(9, december), 0);
+        assert_eq!(month.posts(12, december), 3);
+        assert_eq!(Month::resume((700, november), december).posts(2, december), 2);
+        let year_before = UnixTime::from_seconds(1_796_000_000 - 365 * 86_400);
+        assert_eq!(Month::resume((700, year_before), november).posts(0, november), 0);
     }
 }

@@ -122,6 +122,17 @@ impl Outlet {
         outcome
     }
 
+    /// Announces the next event of a connection without a stream, for the thread that watches this
+    /// one.
+    pub(super) fn connects_after(&self, connection: usize, delay: Duration) {
+        self.progress.lock().connects_after(connection, delay, Instant::now());
+    }
+
+    /// Reports that the connection has a stream, or will not connect again.
+    pub(super) fn connects_no_more(&self, connection: usize) {
+        self.progress.lock().connects_no_more(connection);
+    }
+
     /// Returns the number of all Posts that were sent, including dropped ones.
     pub(super) const fn received(&self) -> Tally {
         self.received

@@ -92,6 +92,9 @@ impl Pump {
     /// Runs until the end. All received Posts are then in the queue, except those that its policy
     /// dropped.
     pub(super) async fn run(&mut self, source: &mut impl Source) -> Ended {
+        for index in 0..self.journal.connections() {
+            self.outlet.connects_after(index, Duration::ZERO);
+        }
         let ended = self.events(source).await;
         for index in 0..self.journal.connections() {
             let Some(connection) = ConnectionId::new(index) else { unreachable!("it is an open connection") };
@@ -147,6 +150,7 @@ impl Pump {
             match event {
                 SessionEvent::Message(message) => self.message(connection, &message, now).await,
                 SessionEvent::Connected(connected) => {
+                    self.outlet.connects_no_more(connection);
                     self.latency.connected();
                     self.journal.connected(connection, &connected);
                 }
@@ -156,11 +160,13 @@ impl Pump {
                 SessionEvent::Late(late) => self.journal.late(connection, &late),
                 SessionEvent::Refused(refused) => self.journal.refused(connection, &refused),
                 SessionEvent::Disconnected(disconnected) => {
+                    self.outlet.connects_after(connection, disconnected.delay);
                     self.latency.disconnected(now);
                     let held = self.outlet.blamed(now);
                     self.journal.disconnected(connection, &disconnected, source.received(id), held);
                 }
                 SessionEvent::GaveUp(why) => {
+                    self.outlet.connects_no_more(connection);
                     let target = self.journal.gave_up(connection, &why, source.received(id));
                     gave_up += 1;
                     if gave_up == self.journal.connections() {
@@ -174,18 +180,14 @@ impl Pump {
         if self.is_refused { Ended::Refused } else { Ended::AsAsked }
     }
 
-    /// Counts what is to be recovered, and sends the position to the writer, once a second. All
-    /// events before it were handled.
+    /// Sends the position to the writer, once a second. All events before it were handled.
     fn keep_position(&mut self, source: &impl Source, now: Instant) {
-        if now < self.position_at {
+        if !self.keeps_position || now < self.position_at || !self.outlet.takes_position() {
             return;
         }
         if let Some(position) = source.position() {
             self.position_at = now + POSITION_EVERY;
-            self.journal.open(position.missing.iter().map(|missing| missing.range));
-            if self.keeps_position && self.outlet.takes_position() {
-                self.outlet.position(position);
-            }
+            self.outlet.position(position);
         }
     }
 

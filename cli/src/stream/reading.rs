@@ -1,18 +1,15 @@
 //! Opens the connections on the selected runtime, and reads them until the end.
 
-use std::sync::Arc;
-
 use powerstream_blocking::Blocking;
 use powerstream_client::config::Connections;
 use powerstream_client::queue::block_on;
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_core::merge::{ConnectionId, Topology};
-use powerstream_core::monitor::Monitor;
-use powerstream_core::time::Instant;
 use powerstream_tls::TlsConfig;
 
 use super::arguments::{Args, Runtime};
 use super::connections::Connection;
+use super::observe::{self, Monitors};
 use super::pump::{Ended, Pump};
 use super::state::Resume;
 use crate::exit::{Exit, Failure};
@@ -27,16 +24,21 @@ pub(super) fn run(
     group: Topology,
     resume: Option<Resume>,
     tls: Option<&TlsConfig>,
-    start: impl FnOnce(ShutdownHandle, Instant, Vec<Arc<Monitor>>) -> Result<Pump, Failure>,
+    start: impl FnOnce(ShutdownHandle, Monitors) -> Result<Pump, Failure>,
 ) -> Result<(Ended, Pump), Failure> {
     let first = connections.first().ok_or_else(|| Failure::new(Exit::Usage, "there is no connection"))?;
     let config = first.config.clone();
+    let names: Vec<_> = connections.iter().map(|connection| connection.name.clone()).collect();
+    let named = |monitors: Vec<_>| {
+        let connections = names.into_iter().zip(monitors);
+        connections.map(|(name, monitor)| observe::Connection { name, monitor }).collect()
+    };
     let merged = args.is_merged(connections.len()).then(|| {
         let connections = connections.into_iter();
         let none = Connections::new(group).keep_duplicates(args.keep_duplicates).recovery(args.recovery);
         let all = connections.fold(none, |all, one| all.with(one.name, one.config));
         match resume {
-            Some(Resume { position, ids }) => all.resume_from(position, ids),
+            Some(Resume { position, ids, .. }) => all.resume_from(position, ids),
             None => all,
         }
     });
@@ -50,15 +52,18 @@ pub(super) fn run(
             match merged {
                 None => {
                     let mut stream = client.stream().map_err(|error| cannot_open(&error))?;
-                    let monitors = vec![stream.monitor()];
-                    let mut pump = start(stream.shutdown_handle(), stream.now(), monitors)?;
+                    let connections = named(vec![stream.monitor()]);
+                    let monitors = Monitors { connections, gaps: Vec::new(), now: stream.now() };
+                    let mut pump = start(stream.shutdown_handle(), monitors)?;
                     Ok(($block_on(pump.run(&mut stream)), pump))
                 }
                 Some(merged) => {
                     let mut stream = client.merged(&merged).map_err(|error| cannot_open(&error))?;
                     let ids = (0..merged.list().len()).map_while(ConnectionId::new);
-                    let monitors = ids.map(|id| stream.monitor(id)).collect();
-                    let mut pump = start(stream.shutdown_handle(), stream.now(), monitors)?;
+                    let connections = named(ids.map(|id| stream.monitor(id)).collect());
+                    let gaps = stream.gap_monitors().into_iter().map(|(_, gaps)| gaps).collect();
+                    let monitors = Monitors { connections, gaps, now: stream.now() };
+                    let mut pump = start(stream.shutdown_handle(), monitors)?;
                     Ok(($block_on(pump.run(&mut stream)), pump))
                 }
             }

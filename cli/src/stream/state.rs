@@ -1,8 +1,9 @@
 //! `--state FILE`: what a later run needs to continue this one.
 //!
 //! ```text
-//!   FILE       a checkpoint: the time before which every Post was written or reported as missing,
-//!              and the ranges that are still to be recovered. Replaced at most once a second.
+//!   FILE       a checkpoint: for each group of connections, the time before which every Post was
+//!              written or reported as missing, the ranges that are still to be recovered, and the
+//!              Posts of the month. Replaced at most once a second.
 //!   FILE.ids   the ids of the Posts that were written last, 8 bytes each, as a ring.
 //!   FILE.lock  held by the process that uses them.
 //! ```
@@ -22,10 +23,10 @@ use std::time::{Duration, SystemTime};
 
 use powerstream_client::merged::Position;
 use powerstream_client::recovery::Recovery;
-use powerstream_core::checkpoint::{Checkpoint, CheckpointError};
+use powerstream_core::checkpoint::{Checkpoint, CheckpointError, Contents};
 use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::stream::PostId;
-use powerstream_core::time::TimeRange;
+use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::exit::{Exit, Failure, complain};
 use crate::file::{self, replace_unsynced};
@@ -64,12 +65,20 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Resume {
     pub(super) position: Position,
+    /// The newest last.
     pub(super) ids: Vec<PostId>,
+    /// Posts that were received in a calendar month, and a time in it.
+    pub(super) month: (u64, UnixTime),
 }
 
 impl State {
-    /// Opens the state of the stream with this key, and reads what an earlier run left.
-    pub(super) fn open(path: &Path, stream: u64) -> Result<(Self, Option<Resume>), Failure> {
+    /// Opens the state of the stream with this key and these groups, and reads what an earlier run
+    /// left.
+    pub(super) fn open(
+        path: &Path,
+        stream: u64,
+        groups: &[ReplicaGroup],
+    ) -> Result<(Self, Option<Resume>), Failure> {
         let fail = |what: &str, error: &io::Error| {
             let text = format!("--state: {what} {}: {}", file::name(path), explained(error));
             Failure::new(Exit::Failed, text)
@@ -93,14 +102,15 @@ impl State {
         };
         let (ids, known) = open_ids(&beside(path, "ids"), !matches!(stored, Stored::Nothing))
             .map_err(|error| fail("cannot keep the ids beside", &error))?;
-        let position = match stored {
+        let found = match stored {
             Stored::Nothing => None,
-            Stored::Position(position) => Some(position),
+            Stored::Position(position, month) => Some((position, month)),
             // Every Post that is much older was written or reported: the ids are stored in order.
-            Stored::Damaged => known
-                .last()
-                .and_then(|id| id.created_at())
-                .map(|newest| Position::new(newest.saturating_sub(DAMAGED_MARGIN))),
+            Stored::Damaged => known.last().and_then(|id| id.created_at()).map(|newest| {
+                let until = newest.saturating_sub(DAMAGED_MARGIN);
+                let of_groups = groups.iter().map(|group| (*group, until));
+                (Position::new(of_groups.collect()), (0, until))
+            }),
         };
         let state = Self {
             path: path.to_owned(),
@@ -111,7 +121,7 @@ impl State {
             is_saved: true,
             _lock: lock,
         };
-        let resume = position.map(|position| Resume { position, ids: known });
+        let resume = found.map(|(position, month)| Resume { position, ids: known, month });
         Ok((state, resume))
     }
 
@@ -142,13 +152,14 @@ impl State {
         Ok(())
     }
 
-    /// Saves the position of the stream. Every Post before it was written.
-    pub(super) fn save(&mut self, position: &Position) {
-        let missing = few(&position.missing);
-        let mut buffer = vec![0; Checkpoint::buffer_bytes(missing.len(), 0)];
-        let now = SystemTime::now().into();
-        let bytes = Checkpoint::encode(self.stream, position.covered_until, now, missing, [], &mut buffer);
-        let result = replace_unsynced(&self.path, bytes);
+    /// Saves the position of the stream, and the number of Posts that were received in this month.
+    /// Every Post before the position was written.
+    pub(super) fn save(&mut self, position: &Position, month_posts: u64) {
+        let (covered_until, missing) = (position.covered_until.iter().copied(), few(&position.missing));
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(covered_until.len(), missing.len(), 0)];
+        let (stream, taken_at) = (self.stream, SystemTime::now().into());
+        let contents = Contents { stream, taken_at, month_posts, covered_until, missing, ids: [] };
+        let result = replace_unsynced(&self.path, Checkpoint::encode(contents, &mut buffer));
         if let Err(error) = &result
             && self.is_saved
         {
@@ -181,7 +192,8 @@ fn few(missing: &[Recovery]) -> Vec<(ReplicaGroup, TimeRange)> {
 enum Stored {
     Nothing,
     Damaged,
-    Position(Position),
+    /// With the Posts of the month, and the time of the count.
+    Position(Position, (u64, UnixTime)),
 }
 
 /// Reads a checkpoint. One that is damaged is reported. Any other file is an error, because it
@@ -207,10 +219,10 @@ fn read(path: &Path, bytes: &[u8], stream: u64) -> Result<Stored, Failure> {
     if checkpoint.stream() != stream {
         return Err(other("belongs to another stream: another server, endpoint or option"));
     }
-    let mut position = Position::new(checkpoint.covered_until());
+    let mut position = Position::new(checkpoint.covered_until().collect());
     let missing = checkpoint.missing();
     position.missing = missing.map(|(group, range)| Recovery::new(group, range)).collect();
-    Ok(Stored::Position(position))
+    Ok(Stored::Position(position, (checkpoint.month_posts(), checkpoint.taken_at())))
 }
 
 /// Opens the ring of ids, at its full length, and returns its ids, the oldest first.
@@ -252,11 +264,18 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
 mod tests {
     use std::time::Duration;
 
-    use powerstream_core::time::UnixTime;
-
     use super::*;
 
     const COVERED: UnixTime = UnixTime::from_seconds(1_790_000_000);
+    const GROUPS: [ReplicaGroup; 2] = [ReplicaGroup::new(0), ReplicaGroup::new(1)];
+
+    fn open(path: &Path, stream: u64) -> Result<(State, Option<Resume>), Failure> {
+        State::open(path, stream, &GROUPS)
+    }
+
+    fn position() -> Position {
+        Position::new(vec![(GROUPS[0], COVERED), (GROUPS[1], UnixTime::from_seconds(1_789_990_000))])
+    }
 
     fn ids(range: std::ops::Range<u64>) -> Vec<PostId> {
         range.map(PostId::new).collect()
@@ -266,20 +285,20 @@ mod tests {
     fn a_later_run_gets_the_position_and_the_newest_ids() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
-        let (mut state, resume) = State::open(&path, 7).unwrap();
+        let (mut state, resume) = open(&path, 7).unwrap();
         assert!(resume.is_none());
-        let mut position = Position::new(COVERED);
+        let mut position = position();
         let range = TimeRange { from: COVERED, to: COVERED.saturating_add(Duration::from_secs(9)) };
         position.missing.push(Recovery::new(ReplicaGroup::new(3), range));
         for start in (1..1_200_000).step_by(1_000) {
             state.written(&ids(start..start + 1_000));
         }
-        state.save(&position);
+        state.save(&position, 1_200_000);
         drop(state);
 
-        let (state, resume) = State::open(&path, 7).unwrap();
+        let (state, resume) = open(&path, 7).unwrap();
         let resume = resume.unwrap();
-        assert_eq!(resume.position, position);
+        assert_eq!((resume.position, resume.month.0), (position, 1_200_000));
         assert_eq!(resume.ids, ids(1_200_001 - IDS as u64..1_200_001));
         assert_eq!(state.next, 0);
     }
@@ -301,12 +320,12 @@ mod tests {
     fn a_second_process_and_another_stream_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
-        let (mut state, _) = State::open(&path, 7).unwrap();
-        assert!(State::open(&path, 7).is_err());
-        state.save(&Position::new(COVERED));
+        let (mut state, _) = open(&path, 7).unwrap();
+        assert!(open(&path, 7).is_err());
+        state.save(&position(), 0);
         drop(state);
-        assert!(State::open(&path, 8).is_err());
-        assert!(State::open(&path, 7).is_ok());
+        assert!(open(&path, 8).is_err());
+        assert!(open(&path, 7).is_ok());
     }
 
     #[test]
@@ -314,12 +333,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
         let newest = PostId::new(1_724_648_402_173_460_480);
-        for bytes in [&b""[..], b"PSCP", b"PSCP\x01 cut"] {
+        for bytes in [&b""[..], b"PSCP", b"PSCP\x02 cut"] {
             std::fs::write(&path, bytes).unwrap();
-            assert!(State::open(&path, 7).unwrap().1.is_none());
-            State::open(&path, 7).unwrap().0.written(&[newest]);
-            let resume = State::open(&path, 7).unwrap().1.unwrap();
+            assert!(open(&path, 7).unwrap().1.is_none());
+            open(&path, 7).unwrap().0.written(&[newest]);
+            let resume = open(&path, 7).unwrap().1.unwrap();
             let covered = newest.created_at().unwrap().saturating_sub(DAMAGED_MARGIN);
+            let covered = GROUPS.map(|group| (group, covered)).to_vec();
             assert_eq!((resume.position.covered_until, resume.ids), (covered, vec![newest]));
             std::fs::remove_file(beside(&path, "ids")).unwrap();
         }
@@ -329,9 +349,9 @@ mod tests {
     fn other_files_are_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
-        for bytes in [&b"no checkpoint"[..], b"PSCP\x02 a later version"] {
+        for bytes in [&b"no checkpoint"[..], b"PSCP\x01 an earlier version", b"PSCP\x03 a later version"] {
             std::fs::write(&path, bytes).unwrap();
-            assert!(State::open(&path, 7).is_err());
+            assert!(open(&path, 7).is_err());
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
     }
@@ -343,7 +363,7 @@ mod tests {
 
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
-        State::open(&path, 7).unwrap().0.save(&Position::new(COVERED));
+        open(&path, 7).unwrap().0.save(&position(), 0);
         for file in [path.clone(), beside(&path, "ids"), beside(&path, "lock")] {
             assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o077, 0);
         }

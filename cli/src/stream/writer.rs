@@ -10,6 +10,7 @@ use std::time::Instant;
 use powerstream_client::queue::{Delivery, Receiver};
 use powerstream_core::stream::PostId;
 
+use super::observe::Observed;
 use super::outlet::{Item, Post};
 use super::output::Output;
 use super::progress::{Progress, Status, Tally};
@@ -31,7 +32,8 @@ pub(super) struct Writer<W> {
     output: Output,
     ends: VecDeque<End>,
     progress: Arc<Progress>,
-    state: Option<State>,
+    /// With the counters, of which the state keeps the Posts of the month.
+    state: Option<(State, Observed)>,
     /// The ids of Posts that the system has taken, and the state has not.
     ids: Vec<PostId>,
 }
@@ -51,7 +53,7 @@ impl<W: Write> Writer<W> {
         write_bytes: usize,
         output: Output,
         progress: Arc<Progress>,
-        state: Option<State>,
+        state: Option<(State, Observed)>,
     ) -> Self {
         Self { sink, write_bytes, output, ends: VecDeque::new(), progress, state, ids: Vec::new() }
     }
@@ -71,8 +73,8 @@ impl<W: Write> Writer<W> {
                 Some(Delivery::Event(Item::Position(position))) => {
                     self.flush()?;
                     self.progress.lock().has_position = false;
-                    if let Some(state) = &mut self.state {
-                        state.save(&position);
+                    if let Some((state, observed)) = &mut self.state {
+                        state.save(&position, observed.month_posts());
                     }
                 }
                 // The queue counts them, and the watch reports them.
@@ -109,7 +111,7 @@ impl<W: Write> Writer<W> {
 
     /// Stores the ids of written Posts.
     fn store(&mut self) {
-        if let Some(state) = &mut self.state
+        if let Some((state, _)) = &mut self.state
             && !self.ids.is_empty()
         {
             state.written(&self.ids);

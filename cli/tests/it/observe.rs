@@ -76,7 +76,7 @@ fn metrics_equal_what_was_sent() {
     assert_eq!(value(&metrics, "powerstream_streams_total{connection=\"1\"}"), 1.0);
     assert_eq!(value(&metrics, "powerstream_streaming{connection=\"1\"}"), 1.0);
     assert_eq!(value(&metrics, "powerstream_reported_gaps_total"), 0.0);
-    assert_eq!(value(&metrics, "powerstream_open_ranges"), 0.0);
+    assert_eq!(value(&metrics, "powerstream_open_gaps"), 0.0);
     assert_eq!(value(&metrics, "powerstream_queue_posts"), 0.0);
     let (mut rules, mut unmatched) = (BTreeMap::<String, u32>::new(), 0);
     for post in std::fs::read_to_string(directory.path().join("posts")).unwrap().lines() {
@@ -169,7 +169,10 @@ fn metrics_show_what_a_recovery_has_closed() {
         }
     };
     let mut first = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+    let address = metrics_address(&mut first);
     wait(&|| state.exists());
+    let month = value(&get(&address, "/metrics").1, "powerstream_stream_month_posts");
+    assert!(month > 0.0);
     first.signal("INT");
     assert_eq!(first.end(), Some(0));
     simulator.advance(Duration::from_secs(3_600));
@@ -177,11 +180,16 @@ fn metrics_show_what_a_recovery_has_closed() {
     let mut second = Running::start(tool(&arguments).env("X_BEARER_TOKEN", "any"));
     let address = metrics_address(&mut second);
     let metric = |name: &str| value(&get(&address, "/metrics").1, name);
-    wait(&|| metric("powerstream_recovered_ranges_total") == 1.0 && metric("powerstream_open_ranges") == 0.0);
+    wait(&|| metric("powerstream_recovered_ranges_total") == 1.0 && metric("powerstream_open_gaps") == 0.0);
     let seconds = metric("powerstream_recovered_seconds_total");
     assert!((3_600.0..3_700.0).contains(&seconds), "{seconds}");
     assert!(metric("powerstream_recovered_posts_total") >= 3_590.0);
     assert_eq!(metric("powerstream_lost_ranges_total"), 0.0);
+    // The state file has the Posts of the first run.
+    let posts =
+        metric("powerstream_posts_total{connection=\"1\"}") + metric("powerstream_recovered_posts_total");
+    assert!(metric("powerstream_stream_month_posts") >= month + posts);
+    assert_eq!(metric("powerstream_reported_gaps_closed_total"), 1.0);
     second.signal("INT");
     assert_eq!(second.end(), Some(0));
 }

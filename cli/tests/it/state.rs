@@ -270,7 +270,8 @@ fn a_file_that_is_no_state_or_of_another_version_is_left_alone() {
     let arguments = format!("stream --state {} --base-url {}", state.display(), simulator.base_url());
     for (bytes, text) in [
         (&b"{\"id\":20}\n"[..], "is not a state of this tool"),
-        (b"PSCP\x02 of a later version", "the checkpoint has version 2"),
+        (b"PSCP\x01 of an earlier version", "the checkpoint has version 1"),
+        (b"PSCP\x03 of a later version", "the checkpoint has version 3"),
     ] {
         std::fs::write(&state, bytes).unwrap();
         let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));

@@ -131,7 +131,8 @@ impl Connections {
     /// Continues the stream of an earlier process at its
     /// [position](crate::merged::Merged::position). What was missed since is reported as a gap, and
     /// requested by backfill or [recovery](Self::recovery) if they are on. `ids` are the Posts that
-    /// the earlier process delivered last: copies of them are dropped.
+    /// the earlier process delivered last, the oldest first: copies of them are dropped. Pass those
+    /// of at least the last minute of each group.
     #[must_use]
     pub fn resume_from(mut self, position: Position, ids: impl IntoIterator<Item = PostId>) -> Self {
         self.resume = Some(Resume { position, ids: ids.into_iter().collect() });

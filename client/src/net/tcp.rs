@@ -28,6 +28,7 @@ use super::dial::{Attempt, Dial, Route, check_peer};
 use super::resolve::resolve;
 use super::{resolve_error, transport_error};
 use crate::shutdown::ShutdownSignal;
+use crate::telemetry::event;
 
 #[cfg(test)]
 mod tests;
@@ -248,9 +249,13 @@ impl<R: Reactor> Tcp<R> {
         }
         self.resolving_is_old = false;
         let (reactor, route) = (&self.reactor, &self.route);
-        let resolving = self.resolving.get_or_insert_with(|| reactor.resolve(route.host(), route.port()));
+        let resolving = self.resolving.get_or_insert_with(|| {
+            event!(debug, host = route.host(), "resolving");
+            reactor.resolve(route.host(), route.port())
+        });
         let answer = ready!(resolving.as_mut().poll(cx));
         self.resolving = None;
+        event!(debug, addresses = answer.as_ref().map_or(0, Vec::len), "resolved");
         Poll::Ready(answer.map_err(|error| resolve_error(&error)))
     }
 
@@ -265,8 +270,10 @@ impl<R: Reactor> Tcp<R> {
             let attempt = dialing.dial.poll(self.now(), until)?;
             self.peer_addr = Some(attempt.address);
             let (reactor, local) = (&self.reactor, self.route.local());
-            let connecting =
-                dialing.connecting.get_or_insert_with(|| reactor.connect(attempt.address, local));
+            let connecting = dialing.connecting.get_or_insert_with(|| {
+                event!(debug, address = %attempt.address, "connecting");
+                reactor.connect(attempt.address, local)
+            });
             match connecting.as_mut().poll(cx) {
                 Poll::Ready(result) => {
                     dialing.connecting = None;
@@ -274,8 +281,14 @@ impl<R: Reactor> Tcp<R> {
                         .map_err(|error| transport_error(&error))
                         .and_then(|socket| self.check(socket, attempt))
                     {
-                        Ok(socket) => return Poll::Ready(Ok(Some(socket))),
-                        Err(fault) => dialing.dial.handle_transport_error(fault),
+                        Ok(socket) => {
+                            event!(debug, address = %attempt.address, "TCP established");
+                            return Poll::Ready(Ok(Some(socket)));
+                        }
+                        Err(fault) => {
+                            event!(debug, address = %attempt.address, %fault, "attempt failed");
+                            dialing.dial.handle_transport_error(fault);
+                        }
                     }
                 }
                 Poll::Pending => {
@@ -285,6 +298,7 @@ impl<R: Reactor> Tcp<R> {
                         return over.map(|()| Ok(None));
                     }
                     dialing.connecting = None;
+                    event!(debug, address = %attempt.address, "attempt timed out");
                     dialing.dial.handle_timeout();
                 }
             }

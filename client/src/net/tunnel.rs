@@ -9,6 +9,8 @@ use powerstream_core::http::{ConnectHandshake, HandshakeStep};
 use powerstream_core::time::{Instant, KernelTime, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
+use crate::telemetry::event;
+
 /// Bytes of one read of the proxy's answer.
 const READ_BYTES: usize = 512;
 
@@ -89,6 +91,7 @@ impl<I: Io, S: AsRef<[u8]> + AsMut<[u8]>> Io for Tunnel<I, S> {
         loop {
             let result = match opening.poll() {
                 HandshakeStep::Open => {
+                    event!(debug, "tunnel established");
                     *is_opening = false;
                     return Poll::Ready(Ok(Some(())));
                 }

@@ -11,6 +11,7 @@ use crate::dedup::Deduped;
 use crate::merged::{Merged, MergedEvent, OwnedMergedEvent};
 use crate::owned::OwnedEvent;
 use crate::shutdown::ShutdownSignal;
+use crate::telemetry::event;
 
 /// Events in a row after which a pump lets other tasks of its executor run.
 const EVENTS_IN_A_ROW: u32 = 256;
@@ -103,6 +104,9 @@ pub async fn pump<P: EventSource>(
     mut stop: ShutdownSignal,
 ) -> P {
     let mut is_ending = false;
+    // A queue that is full again before the reader has caught up is not reported again.
+    let mut is_behind = false;
+    event!(debug, "the reader of a queue starts");
     poll_fn(|cx| {
         for _ in 0..EVENTS_IN_A_ROW {
             if !is_ending && stop.is_stopped() {
@@ -113,6 +117,11 @@ pub async fn pump<P: EventSource>(
             match source.poll_event(cx) {
                 Poll::Ready(true) => {}
                 Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Pending if is_behind => {
+                    is_behind = false;
+                    event!(debug, "the reader of the queue has caught up");
+                    continue;
+                }
                 // The stop already wakes the transport, which has checked it.
                 Poll::Pending if is_ending || sender.poll_ended(cx).is_pending() => return Poll::Pending,
                 Poll::Pending => {
@@ -133,12 +142,18 @@ pub async fn pump<P: EventSource>(
                     }
                 }
                 Poll::Pending if stop.poll_stopped(cx).is_ready() => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    if !std::mem::replace(&mut is_behind, true) {
+                        event!(warn, "the queue is full: the reader waits for its consumer");
+                    }
+                    return Poll::Pending;
+                }
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     })
     .await;
+    event!(debug, "the reader of a queue ends");
     source
 }

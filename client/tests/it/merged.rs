@@ -631,3 +631,33 @@ fn every_undelivered_post_is_in_a_reported_gap() {
     }
     assert!(missed > 5_000 && gap_count > 150, "the scripts lose too little: {missed}, {gap_count}");
 }
+
+/// Returns the number of open, closed and lost gaps of a group, and the milliseconds that are
+/// missing.
+fn gap_counts(stream: &Stream, group: u16) -> (u64, u64, u64, u128) {
+    let (_, gaps) =
+        stream.gap_monitors().iter().find(|(of, _)| of.number() == group).expect("the group exists");
+    let counts = gaps.counts();
+    (counts.open, counts.closed, counts.lost, counts.open_time.as_millis())
+}
+
+#[test]
+fn gaps_are_counted_for_each_group_and_each_connection() {
+    let world = Rc::default();
+    let posts = |from: u64, to: u64| stream((from..to).map(|n| (100 * n, post(n))));
+    // Both connections of the first group are down for a while; one of them is down longer.
+    let a = vec![posts(1, 20).reset(2_000), posts(60, 90)];
+    let b = vec![posts(1, 20).reset(2_000), Attempt::Refused, Attempt::Refused, posts(70, 90)];
+    let c = vec![posts(101, 190)];
+    let mut stream = merged(&world, [(0, a), (0, b), (1, c)]);
+    let events = run(&mut stream, &world, 8_900);
+    let gaps: Vec<_> = events.iter().filter(|event| event.contains("misses")).collect();
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    let (open, closed, lost, missing) = gap_counts(&stream, 0);
+    assert_eq!((open, closed, lost), (1, 0, 0));
+    let (from, to) = gaps[0].split_once("misses ").unwrap().1.split_once(" to ").unwrap();
+    assert_eq!(missing, to.parse::<u128>().unwrap() - from.parse::<u128>().unwrap());
+    assert_eq!(gap_counts(&stream, 1), (0, 0, 0, 0));
+    let own: Vec<_> = stream.members().iter().map(|member| member.monitor().snapshot().gaps.open).collect();
+    assert_eq!(own, [1, 1, 0]);
+}

@@ -1,7 +1,10 @@
 //! The recovery of gaps, on scripted connections. Gaps end 2 ms after the start, because two
 //! readings of the clock are rounded up.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use powerstream_client::merged::Position;
 use powerstream_client::recovery::{Recovery, RecoveryConnection};
@@ -9,9 +12,12 @@ use powerstream_core::buffered::Buffered;
 use powerstream_core::http::Origin;
 use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::session::{Session, SessionConfig};
+use powerstream_core::stream::PostId;
 use powerstream_core::time::{TimeRange, UnixTime};
 
-use crate::support::{Attempt, Stream, UNIX_BASE, Wire, World, line, merged, post, run, stream};
+use crate::support::{
+    Attempt, Stream, UNIX_BASE, Wire, World, id_of, line, merged, merged_with, post, run, sent_at, stream,
+};
 
 const HOUR: u64 = 3_600_000;
 const END: &[u8] = b"0\r\n\r\n";
@@ -19,20 +25,33 @@ const END: &[u8] = b"0\r\n\r\n";
 /// A stream whose earlier process had everything until so many milliseconds before the start, and
 /// the outcomes of the requests for what is missing.
 fn resumed(world: &Rc<World>, live: Attempt, before: u64, requests: Vec<Attempt>) -> Stream {
-    let recovery = RecoveryConnection::new(
-        ReplicaGroup::new(0),
-        Wire::new(world, requests),
-        Some(Box::new(|_, now, unix| {
-            let mut config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080").unwrap());
-            config.message_bytes_max = 1_000;
-            config.backoff.jitter_percent = 0;
-            let storage = vec![0; config.storage_bytes()];
-            Buffered::new(Session::new(storage, &config, 1, now, unix).unwrap(), vec![0; 4_096])
-        })),
-    );
+    let recovery = recovery(world, 0, requests, Arc::default());
     let mut stream = merged(world, [(0, vec![live])]).with_recoveries(vec![recovery]);
-    stream.resume_from(&Position::new(UnixTime::from_millis(UNIX_BASE - before)), []);
+    stream.resume_from(&position(before), []);
     stream
+}
+
+/// Creates the recovery of a group, with the outcomes of its requests. It notes the ranges.
+fn recovery(
+    world: &Rc<World>,
+    group: u16,
+    requests: Vec<Attempt>,
+    requested: Arc<Mutex<Vec<TimeRange>>>,
+) -> RecoveryConnection<Vec<u8>, Vec<u8>, Wire> {
+    let open = move |range, now, unix| {
+        requested.lock().unwrap().push(range);
+        let mut config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080").unwrap());
+        config.message_bytes_max = 1_000;
+        config.backoff.jitter_percent = 0;
+        let storage = vec![0; config.storage_bytes()];
+        Buffered::new(Session::new(storage, &config, 1, now, unix).unwrap(), vec![0; 4_096])
+    };
+    RecoveryConnection::new(ReplicaGroup::new(group), Wire::new(world, requests), Some(Box::new(open)))
+}
+
+/// Returns the position of a group that had everything until so many milliseconds before the start.
+fn position(before: u64) -> Position {
+    Position::new(vec![(ReplicaGroup::new(0), UnixTime::from_millis(UNIX_BASE - before))])
 }
 
 /// A live stream of keep-alives.
@@ -108,7 +127,7 @@ fn a_retry_delivers_posts_of_any_age() {
 fn without_recovery_the_missing_ranges_stay_in_the_position() {
     let world: Rc<World> = Rc::default();
     let mut stream = merged(&world, [(0, vec![quiet()])]);
-    let mut position = Position::new(UnixTime::from_millis(UNIX_BASE - 10));
+    let mut position = position(10);
     let at = |before| UnixTime::from_millis(UNIX_BASE - before);
     let range = TimeRange { from: at(HOUR), to: at(HOUR / 2) };
     position.missing.push(Recovery::new(ReplicaGroup::new(0), range));
@@ -121,10 +140,15 @@ fn without_recovery_the_missing_ranges_stay_in_the_position() {
 fn what_is_older_than_a_day_is_lost_in_one_piece_and_the_rest_is_requested_two_hours_at_a_time() {
     let world = Rc::default();
     let requests = vec![stream::<&str>([]).bytes(100, END); 12];
-    let events = run(&mut resumed(&world, quiet(), 26 * HOUR, requests), &world, 60_000);
+    let mut resumed = resumed(&world, quiet(), 26 * HOUR, requests);
+    let events = run(&mut resumed, &world, 60_000);
     let events = recovery_events(&events);
     let lost: Vec<_> = events.iter().filter(|event| event.contains("lost")).collect();
     assert_eq!(lost, [&"0 recovery lost -93600000 to -86340000: the service keeps Posts for 24 h only"]);
+    let gaps = resumed.gap_monitors()[0].1.counts();
+    assert_eq!((gaps.open, gaps.lost, gaps.open_time), (0, 1, Duration::ZERO));
+    assert_eq!((gaps.recovered_ranges, gaps.lost_ranges), (12, 1));
+    assert_eq!((gaps.closed_time.as_millis(), gaps.lost_time.as_millis()), (86_340_002, 7_260_000));
     let started = events.iter().filter(|event| event.contains("started")).count();
     let completed = events.iter().filter(|event| event.contains("completed")).count();
     assert_eq!((started, completed), (12, 12), "{events:?}");
@@ -154,4 +178,55 @@ fn a_shutdown_keeps_what_was_not_received() {
     let missing = stream.position().unwrap().missing;
     let hours: u64 = missing.iter().map(|missing| missing.range.length().as_secs() / 3_600).sum();
     assert_eq!(hours, 5, "{missing:?}");
+}
+
+/// The next process must not ask for the hours of the other group, whose ids nothing remembers.
+#[test]
+fn after_a_restart_each_group_asks_only_for_what_it_missed() {
+    const MINUTE: u64 = 60_000;
+    let world: Rc<World> = Rc::default();
+    let live = |group, alive| Attempt::Live { group, alive, silent: 0 };
+    // The second group is refused after a minute.
+    let mut before = merged(&world, [(0, vec![live(0, 9 * HOUR)]), (1, vec![live(1, MINUTE)])]);
+    let events = run(&mut before, &world, 2 * HOUR);
+    let position = before.position().unwrap();
+    // The dedup window has forgotten the second group. The caller stores the last ids of each.
+    let newest = |group, until: u64| {
+        let numbers = (until / sent_at(1) - 100..=until / sent_at(1)).map(move |number| id_of(group, number));
+        numbers.map(PostId::new)
+    };
+    let ids = newest(0, 2 * HOUR).chain(newest(1, MINUTE));
+
+    world.now.set((2 * HOUR + MINUTE) * 1_000_000);
+    let requested: [Arc<Mutex<Vec<TimeRange>>>; 2] = Default::default();
+    let recoveries = [0, 1].map(|group: u16| {
+        let requested = &requested[usize::from(group)];
+        let answer = Attempt::Range { group: group.into(), requested: Arc::clone(requested) };
+        recovery(&world, group, vec![answer; 8], Arc::clone(requested))
+    });
+    let lines = [(0, vec![live(0, 9 * HOUR)]), (1, vec![live(1, 9 * HOUR)])];
+    let mut after = merged_with(&world, lines, 1 << 17).with_recoveries(recoveries.into());
+    after.resume_from(&position, ids);
+    let events = [events, run(&mut after, &world, 2 * HOUR + 3 * MINUTE)].concat();
+
+    let mut posts = BTreeMap::<u64, u32>::new();
+    for event in &events {
+        if let Some((_, id)) = event.split_once(" post ") {
+            *posts.entry(id.parse().unwrap()).or_default() += 1;
+        }
+    }
+    let twice: Vec<_> = posts.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "{} Posts, from {:?} on", twice.len(), twice.first());
+    let sent = |until: u64| 1..until / sent_at(1);
+    let missing = [0, 1].map(|group| {
+        let sent = sent(2 * HOUR + 2 * MINUTE).map(|number| id_of(group, number));
+        sent.filter(|id| !posts.contains_key(id)).count()
+    });
+    assert_eq!(missing, [0, 0], "no Post is missing");
+
+    let begins = requested.each_ref().map(|ranges| {
+        let from = ranges.lock().unwrap().iter().map(|range| range.from.as_millis() - UNIX_BASE).min();
+        from.unwrap() / 1_000
+    });
+    assert_eq!(begins, [7_198, 58], "a second or two before the last Post of each group");
 }

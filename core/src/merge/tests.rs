@@ -54,9 +54,18 @@ impl World {
     }
 
     fn connect(&mut self, of: usize, backfill_minutes: u8) {
+        let gap_minutes = if self.covered[of].is_some() { backfill_minutes } else { 0 };
         let gap = self.covered[of].map(|from| {
             let (from, to) = (unix(from), unix(self.now));
-            Gap { from, to, local_from: from, local_to: to, newest_before: None, first_after: None }
+            Gap {
+                from,
+                to,
+                local_from: from,
+                local_to: to,
+                newest_before: None,
+                first_after: None,
+                backfill_minutes,
+            }
         });
         // With backfill, all missing Posts may still arrive.
         if backfill_minutes == 0 {
@@ -66,10 +75,10 @@ impl World {
         let (at, now) = (Instant::from_nanos(self.now), unix(self.now));
         let begun = StreamStart { at, unix: now, over: now };
         let covered = |of: ConnectionId| covered[of.index()];
-        let gap = self.merge.connect(id(of), gap, backfill_minutes, begun, covered);
+        let gap = self.merge.connect(id(of), gap, begun, covered);
         let group = self.merge.connection(id(of)).group();
         self.interrupted.retain(|(of, _)| *of != group.number());
-        self.tell(gap, backfill_minutes);
+        self.tell(gap, gap_minutes);
     }
 
     /// From now on, no Post sent on this connection arrives.
@@ -366,7 +375,6 @@ fn the_first_stream_of_a_further_connection_ends_a_gap_at_the_latest_of_the_serv
         let connected = Connected {
             head: Head::new(head, wire),
             gap: None,
-            backfill_minutes: 0,
             server_earliest: unix(earliest),
             server_latest: unix(earliest + 1_200),
             peer_addr: None,
@@ -391,33 +399,58 @@ fn a_stream_is_covered_only_as_far_as_a_connection_was_up_at_each_moment() {
         let connected = Connected {
             head: Head::new(head, wire),
             gap: None,
-            backfill_minutes: 0,
             server_earliest: unix(at),
             server_latest: unix(at),
             peer_addr: None,
         };
         merge.handle_connected(id(of), &connected, Instant::from_nanos(at), |_| Some(unix(at)))
     };
-    assert_eq!(merge.covered_until(|_| Some(unix(9_000))), None);
+    let until = |merge: &Merge<_, _>, covered: &dyn Fn(ConnectionId) -> Option<UnixTime>| {
+        let mut groups = merge.covered_until(covered);
+        let until = groups.next().map(|(_, until)| until);
+        assert_eq!(groups.next(), None);
+        until
+    };
+    assert_eq!(until(&merge, &|_| Some(unix(9_000))), None);
     assert_eq!(connect(&mut merge, 0, 1_000), None);
     assert_eq!(connect(&mut merge, 1, 1_000), None);
     // Both are up: the one that has delivered more counts.
     let covered = |of: ConnectionId| Some(unix([5_000, 4_000][of.index()]));
-    assert_eq!(merge.covered_until(covered), Some(unix(5_000)));
+    assert_eq!(until(&merge, &covered), Some(unix(5_000)));
     // The first one is reset, and reconnects. The second one has delivered nothing since 4,000.
     let covered = |of: ConnectionId| Some(unix([9_000, 4_000][of.index()]));
     merge.handle_disconnected(id(0), Some(unix(5_000)), false, |_| Some(unix(4_000)));
     let connected = Connected {
         head: Head::new(head, wire),
         gap: None,
-        backfill_minutes: 0,
         server_earliest: unix(8_000),
         server_latest: unix(8_000),
         peer_addr: None,
     };
     assert_eq!(merge.handle_connected(id(0), &connected, Instant::from_nanos(8_000), covered), None);
-    assert_eq!(merge.covered_until(covered), Some(unix(5_000)));
+    assert_eq!(until(&merge, &covered), Some(unix(5_000)));
     // The second one proves that it was up, after all.
     let covered = |of: ConnectionId| Some(unix([9_500, 8_500][of.index()]));
-    assert_eq!(merge.covered_until(covered), Some(unix(9_500)));
+    assert_eq!(until(&merge, &covered), Some(unix(9_500)));
+}
+
+#[test]
+fn each_group_that_has_streamed_has_its_own_covered_time() {
+    let mut world = World::new(&[0, 1, 2, 1]);
+    world.connect(0, 0);
+    world.connect(1, 0);
+    world.wait(10);
+    world.disconnect(1, false);
+    world.wait(10);
+    let of = |merge: &Merge<Vec<u64>, Vec<ConnectionStats>>| {
+        let covered = |of: ConnectionId| Some(unix([1_020, 1_010, 0, 0][of.index()]));
+        merge.covered_until(covered).map(|(group, until)| (group.number(), until)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&world.merge), [(0, unix(1_020)), (1, unix(1_010))]);
+
+    let mut next = merge(&[0, 1, 2, 1]);
+    let times =
+        |group: ReplicaGroup| [Some(unix(1_020)), Some(unix(1_010)), None][usize::from(group.number())];
+    next.resume_from(times, [], Instant::ZERO);
+    assert_eq!(of(&next), [(0, unix(1_020)), (1, unix(1_010))]);
 }

@@ -352,8 +352,9 @@ impl Coverage {
         now: Instant,
         clock: WallClock,
         date: Option<UnixTime>,
-        has_backfill: bool,
+        backfill_minutes: u8,
     ) -> Option<Gap> {
+        let has_backfill = backfill_minutes > 0;
         self.lateness.handle_stream_begun();
         let unix = clock.unix_at(now);
         let server = ServerClock::new(date, self.requested_at, now, clock, self.server);
@@ -367,6 +368,7 @@ impl Coverage {
                 local_to: unix.rounded_up(),
                 newest_before: start.newest,
                 first_after: None,
+                backfill_minutes,
             }
         });
         self.server = Some(server);

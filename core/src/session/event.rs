@@ -14,7 +14,7 @@ use crate::post::Posts;
 use crate::stream::connection::Connection;
 use crate::stream::framing::MessagePlace;
 use crate::stream::message::{Classification, Kind, PostId};
-use crate::time::{Instant, KernelTime, UnixTime};
+use crate::time::{Instant, KernelTime, TimeRange, UnixTime};
 
 /// An event of the session, borrowed from the input or from storage.
 #[derive(Clone, Copy, Debug)]
@@ -125,8 +125,6 @@ pub struct Connected<'a> {
     pub head: Head<'a>,
     /// The gap before this stream; `None` for the first stream.
     pub gap: Option<Gap>,
-    /// The minutes of backfill that the request asked for; 0 for none.
-    pub backfill_minutes: u8,
     /// The earliest time that the server's clock may have shown when the head was read. It is
     /// estimated from the head's `Date`, or from the local clock if there is no `Date`.
     pub server_earliest: UnixTime,
@@ -167,6 +165,59 @@ pub struct Gap {
     /// The first live Post of the new stream. `None` in [`Connected`], which is delivered before
     /// that Post.
     pub first_after: Option<PostId>,
+    /// The minutes of backfill that the request asked for; 0 for none.
+    pub backfill_minutes: u8,
+}
+
+impl Gap {
+    /// Returns the part of the gap that a recovery must request, because the requested backfill
+    /// does not deliver it: all of it without backfill, or what is older than the backfill. `None`
+    /// if backfill covers the gap.
+    ///
+    /// The range starts at [`Self::from`], which has a margin of 1 s to 21 s for Posts out of
+    /// order. The service counts backfill back from the request, which it received before
+    /// [`Self::to`]. So the range ends at `to` less the backfill, plus 10 s, because the service's
+    /// clocks may disagree.
+    ///
+    /// The gap of [`SessionEvent::Resumed`] is the final one. Its range may end later than that of
+    /// [`Connected`].
+    #[must_use]
+    pub fn recovery_needed(&self) -> Option<TimeRange> {
+        beyond_backfill(self.range(), self.backfill_minutes)
+    }
+
+    /// Returns the rest of the gap, which the requested backfill delivers.
+    #[must_use]
+    pub fn backfilled(&self) -> Option<TimeRange> {
+        backfilled(self.range(), self.backfill_minutes)
+    }
+
+    /// Returns the whole range.
+    #[must_use]
+    pub const fn range(&self) -> TimeRange {
+        TimeRange { from: self.from, to: self.to }
+    }
+}
+
+/// A recovery overlaps the backfill that follows it by this much.
+const BACKFILL_OVERLAP: Duration = Duration::from_secs(10);
+
+/// Returns the part of a gap that so many minutes of backfill do not deliver. See
+/// [`Gap::recovery_needed`].
+pub(crate) fn beyond_backfill(gap: TimeRange, backfill_minutes: u8) -> Option<TimeRange> {
+    if backfill_minutes == 0 {
+        return (!gap.is_empty()).then_some(gap);
+    }
+    let begin = gap.to.saturating_sub(Duration::from_secs(60 * u64::from(backfill_minutes)));
+    let to = begin.saturating_add(BACKFILL_OVERLAP).min(gap.to);
+    (gap.from < begin).then_some(TimeRange { from: gap.from, to })
+}
+
+/// Returns the rest of a gap. See [`Gap::backfilled`].
+pub(crate) fn backfilled(gap: TimeRange, backfill_minutes: u8) -> Option<TimeRange> {
+    let from = beyond_backfill(gap, backfill_minutes).map_or(gap.from, |needed| needed.to);
+    let rest = TimeRange { from, to: gap.to };
+    (!rest.is_empty()).then_some(rest)
 }
 
 /// The server answered with something other than a stream.
@@ -234,8 +285,6 @@ pub enum ScannedSessionEvent {
     Connected {
         /// See [`Connected::gap`].
         gap: Option<Gap>,
-        /// See [`Connected::backfill_minutes`].
-        backfill_minutes: u8,
         /// See [`Connected::server_earliest`].
         server_earliest: UnixTime,
         /// See [`Connected::server_latest`].
@@ -287,16 +336,9 @@ impl ScannedSessionEvent {
         input: &'a [u8],
     ) -> SessionEvent<'a> {
         match self {
-            Self::Connected { gap, backfill_minutes, server_earliest, server_latest } => {
+            Self::Connected { gap, server_earliest, server_latest } => {
                 let head = connection.lend_head();
-                SessionEvent::Connected(Connected {
-                    head,
-                    gap,
-                    backfill_minutes,
-                    server_earliest,
-                    server_latest,
-                    peer_addr,
-                })
+                SessionEvent::Connected(Connected { head, gap, server_earliest, server_latest, peer_addr })
             }
             Self::Message { place, class } => {
                 let bytes = connection.lend_message(place, input);

@@ -51,6 +51,7 @@ use event::Outcome;
 pub use event::{
     Connected, Disconnected, Gap, GaveUp, Message, Origin, Refused, ScannedSessionEvent, SessionEvent,
 };
+pub(crate) use event::{backfilled, beyond_backfill};
 pub use health::HEALTHY_AFTER;
 use health::Health;
 pub use lateness::{Late, LateKind};
@@ -66,7 +67,7 @@ use crate::backoff::Backoff;
 use crate::liveness::Timeout;
 use crate::stream::connection::{ByteCounts, Connection, ScannedConnectionEvent};
 use crate::stream::framing::MessagePlace;
-use crate::stream::message::{Kind, classify};
+use crate::stream::message::{Classification, Kind, classify};
 use crate::time::{Instant, UnixTime};
 use crate::transport_error::TransportError;
 
@@ -267,6 +268,17 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr, self.origin(), input)
     }
 
+    /// Lends a message that [`Self::scan`] just found in `input`.
+    #[inline]
+    pub(crate) fn lend_message<'a>(
+        &'a self,
+        place: MessagePlace,
+        class: Classification,
+        input: &'a [u8],
+    ) -> Message<'a> {
+        Message::new(self.connection.lend_message(place, input), class).with_origin(self.origin())
+    }
+
     /// Reports that the transport is connected.
     pub fn handle_connected(&mut self, now: Instant) {
         if let State::Connecting = self.state {
@@ -445,10 +457,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return None;
         }
         let date = head.parsed().date;
-        let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes > 0);
+        let gap = self.coverage.handle_stream_begun(now, self.clock, date, backfill_minutes);
         let (server_earliest, server_latest) = self.coverage.begun().unwrap_or_default();
         self.state = State::Streaming(Established { health: Health::new(now), announcement: None });
-        Some(ScannedSessionEvent::Connected { gap, backfill_minutes, server_earliest, server_latest })
+        Some(ScannedSessionEvent::Connected { gap, server_earliest, server_latest })
     }
 
     /// Handles a message at `place` in `input`, which starts `at` bytes into the caller's input.

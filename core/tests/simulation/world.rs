@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use powerstream_core::checkpoint::Checkpoint;
+use powerstream_core::checkpoint::{Checkpoint, Contents};
 use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::http::{BearerToken, Origin};
 use powerstream_core::merge::{Arrival, ConnectionId, ConnectionStats, Merge, ReplicaGroup, Topology};
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
+use powerstream_core::stream::PostId;
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
@@ -24,6 +25,9 @@ use crate::statistics::Statistics;
 use crate::transcript::note;
 
 const TOKEN: &str = "AAAAtoken-never-to-be-printed-5Zx%3D";
+
+/// What a checkpoint holds: the covered time of each group, and the newest ids.
+type Stored = (Vec<(ReplicaGroup, UnixTime)>, Vec<PostId>);
 
 /// The unique part of the token, to search for.
 const SECRET: &str = "never-to-be-printed";
@@ -333,7 +337,10 @@ impl World {
     }
 
     /// Creates the sessions of a new process, which continues at `position`.
-    fn start_process(&mut self, position: Option<(UnixTime, Vec<powerstream_core::stream::PostId>)>) {
+    fn start_process(&mut self, position: Option<Stored>) {
+        let (covered, ids) = position.unwrap_or_default();
+        let of_group =
+            |group: ReplicaGroup| covered.iter().find(|(of, _)| *of == group).map(|(_, until)| *until);
         let config = self.config(self.origin());
         self.merge = new_merge(&self.window, self.topology, self.lines.len());
         self.naive = new_naive(&self.window);
@@ -347,8 +354,8 @@ impl World {
             }
             let line = &mut self.lines[index];
             line.reset(self.now);
-            if let Some((covered, _)) = &position {
-                self.sessions[index].resume_from(*covered, Instant::from_nanos(self.now));
+            if let Some(covered) = of_group(replica_group(line.group)) {
+                self.sessions[index].resume_from(covered, Instant::from_nanos(self.now));
                 line.judge.resume_from(covered.as_millis(), &self.services[line.group]);
                 line.has_begun = true;
             } else {
@@ -356,16 +363,15 @@ impl World {
             }
         }
         let now = self.instant();
-        if let Some((covered, ids)) = position {
-            core(|| self.merge.resume_from(covered, ids.iter().copied(), now));
-            for id in &ids {
-                self.naive.insert(id.as_u64(), self.now);
+        core(|| self.merge.resume_from(of_group, ids.iter().copied(), now));
+        for id in &ids {
+            self.naive.insert(id.as_u64(), self.now);
+        }
+        for (group, (judge, service)) in self.group_judges.iter_mut().zip(&self.services).enumerate() {
+            match of_group(replica_group(group)) {
+                Some(covered) => judge.resume_from(covered.as_millis(), service),
+                None => judge.forget(),
             }
-            for (judge, service) in self.group_judges.iter_mut().zip(&self.services) {
-                judge.resume_from(covered.as_millis(), service);
-            }
-        } else {
-            self.group_judges.iter_mut().for_each(Judge::forget);
         }
     }
 
@@ -382,7 +388,9 @@ impl World {
             match core(|| Checkpoint::decode(stored)) {
                 Ok(checkpoint) => {
                     assert_eq!(checkpoint.stream(), 7, "I2: a damaged checkpoint was accepted");
-                    position = Some((checkpoint.covered_until(), checkpoint.ids().collect()));
+                    let mut ids: Vec<_> = checkpoint.ids().collect();
+                    ids.reverse();
+                    position = Some((checkpoint.covered_until().collect(), ids));
                 }
                 // A damaged one: the one before is used.
                 Err(_) => drop(self.checkpoints.pop()),
@@ -887,7 +895,7 @@ impl World {
             SessionEvent::Connected(connected) => {
                 grammar(model.phase == Phase::Streaming);
                 assert_eq!(model.expect(), Expected::Head, "I3: the head");
-                let asked = connected.backfill_minutes;
+                let asked = connected.gap.map_or(0, |gap| gap.backfill_minutes);
                 note(now, index, 5, u64::from(asked), format_args!("connected, gap {:?}", connected.gap));
                 statistics.streams += 1;
                 *streaming_since = Some(now);
@@ -1026,8 +1034,9 @@ impl World {
         if !(0..self.lines.len()).all(is_between) {
             return;
         }
-        let Some(covered) = self.covered() else { return };
-        for (judge, service) in self.group_judges.iter_mut().zip(&self.services) {
+        for (group, covered) in self.covered() {
+            let group = usize::from(group.number());
+            let (judge, service) = (&mut self.group_judges[group], &self.services[group]);
             self.statistics.lost += judge.check(covered.as_millis(), service, self.now);
         }
         if self.now >= self.checkpoint_at {
@@ -1040,16 +1049,23 @@ impl World {
         }
     }
 
-    fn covered(&self) -> Option<UnixTime> {
-        core(|| self.merge.covered_until(|of| self.sessions[of.index()].covered_until()))
+    fn covered(&self) -> Vec<(ReplicaGroup, UnixTime)> {
+        let mut covered = Vec::with_capacity(self.services.len());
+        core(|| covered.extend(self.merge.covered_until(|of| self.sessions[of.index()].covered_until())));
+        covered
     }
 
     fn store_position(&mut self) {
         self.checkpoint_at = self.now + self.checkpoint_every;
-        let Some(covered) = self.covered() else { return };
+        let covered_until = self.covered();
+        if covered_until.is_empty() {
+            return;
+        }
         let mut buffer = [0; 4_096];
         let ids = self.merge.window().newest().take(300);
-        let bytes = core(|| Checkpoint::encode(7, covered, self.unix(), [], ids, &mut buffer));
+        let taken_at = self.unix();
+        let contents = Contents { stream: 7, taken_at, month_posts: 0, covered_until, missing: [], ids };
+        let bytes = core(|| Checkpoint::encode(contents, &mut buffer));
         if self.checkpoints.len() == 2 {
             self.checkpoints.remove(0);
         }
@@ -1088,13 +1104,18 @@ fn new_merge(
     topology: Topology,
     lines: usize,
 ) -> Merge<Vec<u64>, Vec<ConnectionStats>> {
-    let group = |index: usize| -> ReplicaGroup { topology.group(index as u16) };
+    let group = |index: usize| topology.group(index as u16);
     let records = (0..lines).map(|index| ConnectionStats::new(group(index))).collect();
     let merge = Window::new(vec![0; window.storage_words()], window).ok();
     match merge.map(|window| Merge::new(window, records)) {
         Some(Ok(merge)) => merge,
         _ => panic!("I16: a valid configuration is refused"),
     }
+}
+
+/// Returns the group whose Posts the service at this index sends.
+const fn replica_group(service: usize) -> ReplicaGroup {
+    ReplicaGroup::new(service as u16)
 }
 
 fn new_naive(window: &WindowConfig) -> NaiveWindow {

@@ -8,12 +8,24 @@ use powerstream_conformance::delimiters::{Delivered, uneven};
 use powerstream_conformance::log::Recorder;
 use powerstream_conformance::repeats::{check_once, repeating};
 use powerstream_conformance::scripts::{TestCase, check, check_tls_faults};
-use powerstream_conformance::{Transport, merged, open, rules, timeouts};
+use powerstream_conformance::{Transport, merged, open, rules, telemetry, timeouts};
 
 use crate::support::ReadMode;
 
 in_each_read_mode! {
     timeouts,
+    spans_and_events,
+}
+
+fn spans_and_events(mode: ReadMode) {
+    telemetry::check(|config, ca_pem, is_enough| {
+        let mut stream = open(mode.runtime(), config, ca_pem);
+        while let Some(event) = stream.next() {
+            if is_enough(event.into()) {
+                break;
+            }
+        }
+    });
 }
 
 fn read(mode: ReadMode, case: TestCase) -> Recorder {

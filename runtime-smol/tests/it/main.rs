@@ -77,6 +77,7 @@ impl Host for Local {
 async_runtime_tests! {
     global: Global => [
         streams_are_send_and_unpin,
+        spans_and_events,
         scripts_with_futures_dropped_at_every_await,
         scripts_in_a_task_as_a_stream_of_owned_events,
         reports_every_loss,

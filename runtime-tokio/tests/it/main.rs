@@ -49,6 +49,7 @@ async_runtime_tests! {
         scripts_with_futures_dropped_at_every_await,
         scripts_in_a_race_and_from_task_to_task,
         timeouts,
+        spans_and_events,
         reports_every_loss,
         reports_every_loss_of_merged_connections,
         merged_with_futures_dropped_at_every_await,
@@ -65,6 +66,7 @@ async_runtime_tests! {
     threads: Threads => [
         scripts_in_a_task_as_a_stream_of_owned_events,
         timeouts,
+        spans_and_events,
         reports_every_loss_in_a_task,
         merged_in_a_task_as_a_stream_of_owned_events,
         queue_that_waits_changes_nothing,

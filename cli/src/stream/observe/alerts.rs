@@ -90,10 +90,7 @@ pub(in crate::stream) fn run(
 fn sample(view: &View) -> Sample {
     let mut sample = Sample::default();
     sample.posts = view.sum(|one| one.posts).saturating_sub(view.sum(|one| one.duplicates));
-    let months = view.connections.iter().map(|(_, one)| one.month_posts);
-    // Redundant connections carry the same Posts, which X counts once.
-    let months = if view.is_partitioned { months.sum() } else { months.max().unwrap_or_default() };
-    sample.month_posts = months + view.recovered_posts;
+    sample.month_posts = view.month_posts;
     sample.streams = view.sum(|one| one.streams);
     sample.is_streaming = view.streaming() == view.connections.len();
     sample.lag = view.lag();

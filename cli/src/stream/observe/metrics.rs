@@ -141,6 +141,18 @@ fn connections(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     };
     family(
         encoder,
+        "connection_open_gaps",
+        "Gaps of the connection that its backfill has not closed",
+        each(|_, one| one.gaps.open as f64),
+    )?;
+    family(
+        encoder,
+        "connection_open_gap_seconds",
+        "The time that is missing in these gaps",
+        each(|_, one| one.gaps.open_time.as_secs_f64()),
+    )?;
+    family(
+        encoder,
         "streaming",
         "1 while the stream is open",
         each(|_, one| f64::from(u8::from(one.is_streaming))),
@@ -167,10 +179,11 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let counters = [
         ("written_posts", "Posts that were written to standard output", view.written.posts),
         ("written_bytes", "Bytes of these Posts, as received", view.written.bytes),
-        ("reported_gaps", "Gaps of the whole stream", view.gaps),
-        ("recovered_ranges", "Time ranges that a recovery received", view.recovered_ranges),
-        ("recovered_posts", "Posts that a recovery delivered", view.recovered_posts),
-        ("lost_ranges", "Time ranges that could not be recovered", view.lost_ranges),
+        ("reported_gaps", "Gaps of the whole stream", view.gaps.reported),
+        ("reported_gaps_closed", "Gaps that backfill or recovery closed completely", view.gaps.closed),
+        ("recovered_ranges", "Time ranges that a recovery received", view.gaps.recovered_ranges),
+        ("recovered_posts", "Posts that a recovery delivered", view.gaps.recovered_posts),
+        ("lost_ranges", "Time ranges that could not be recovered", view.gaps.lost_ranges),
         ("queue_dropped_posts", "Posts that a full queue dropped", view.queue.dropped.messages),
         ("queue_dropped_bytes", "Bytes of these Posts", view.queue.dropped.bytes),
     ];
@@ -178,24 +191,30 @@ fn whole(view: &View, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         family(encoder, name, help, [(NONE, ConstCounter::new(value))])?;
     }
     let times = [
-        ("reported_gap_seconds", "The total length of the gaps", seconds(&view.gap_time)),
+        ("reported_gap_seconds", "The total length of the gaps", seconds(&view.gaps.reported_time)),
+        (
+            "reported_gap_closed_seconds",
+            "The time that backfill and recovery closed",
+            seconds(&view.gaps.closed_time),
+        ),
         (
             "recovered_seconds",
             "The total length of the ranges that a recovery received",
-            seconds(&view.recovered_time),
+            seconds(&view.gaps.recovered_time),
         ),
         (
             "lost_seconds",
             "The total length of the ranges that could not be recovered",
-            seconds(&view.lost_time),
+            seconds(&view.gaps.lost_time),
         ),
     ];
     for (name, help, value) in times {
         family(encoder, name, help, [(NONE, ConstCounter::new(value))])?;
     }
     let gauges = [
-        ("open_ranges", "Time ranges that are to be recovered", view.open_ranges as f64),
-        ("open_seconds", "The total length of these ranges", seconds(&view.open_time)),
+        ("open_gaps", "Gaps that are not closed, and not lost", view.gaps.open as f64),
+        ("open_gap_seconds", "The time that is missing in these gaps", seconds(&view.gaps.open_time)),
+        ("stream_month_posts", "Posts of this calendar month (UTC)", view.month_posts as f64),
         ("queue_posts", "Posts that wait for standard output", view.queue.messages as f64),
         ("queue_bytes", "Bytes that wait for standard output", view.queue.bytes as f64),
     ];
@@ -273,6 +292,9 @@ fn help(name: &str) -> &'static str {
         "undelivered_bytes" => "Bytes received in incomplete messages, or after a protocol error",
         "gaps" => "Gaps of the connection, also if other connections filled them",
         "gap_ms" => "The total length of these gaps in milliseconds",
+        "closed_gaps" => "Gaps of the connection that its backfill closed",
+        "closed_gap_ms" => "The time that its backfill closed in milliseconds",
+        "backfills" => "Backfills that were received completely",
         "late" => "How often the reader or the path was late",
         "gave_up" => "Sessions that ended because a retry cannot help",
         "duplicates" => "Posts that had already arrived",

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::Observed;
+use super::{Observed, View};
 
 /// How often the status is sent.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
-/// Without content for this much longer than the idle timeout, the reading thread is stuck: it
-/// would have reconnected.
+/// On an open stream without content for this much longer than the idle timeout, the reading thread
+/// is stuck: it would have reconnected. Between streams, a deadline counts that it has set.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// Returns true if systemd wants notifications.
@@ -31,13 +31,10 @@ pub(in crate::stream) fn run(observed: &Observed, idle_timeout: Duration) {
             "streaming on {} of {} connections, {posts} Posts, {} gaps",
             view.streaming(),
             view.connections.len(),
-            view.gaps
+            view.gaps.reported
         );
         send(&[NotifyState::Status(&status)]);
-        let is_stuck = view.connections.iter().any(|(_, snapshot)| {
-            let age = snapshot.last_content_at.map_or(Duration::ZERO, |at| view.age(at));
-            snapshot.is_streaming && age > idle_timeout + STUCK_AFTER
-        });
+        let is_stuck = observed.is_overdue() || has_stuck_stream(&view, idle_timeout);
         // A reading thread that waits for the reader of standard output does so on purpose.
         if watchdog.is_some() && (!is_stuck || observed.waits_for_room()) {
             send(&[NotifyState::Watchdog]);
@@ -46,7 +43,14 @@ pub(in crate::stream) fn run(observed: &Observed, idle_timeout: Duration) {
     }
 }
 
-/// Tells systemd that the stream ends.
+fn has_stuck_stream(view: &View, idle_timeout: Duration) -> bool {
+    view.connections.iter().any(|(_, snapshot)| {
+        let age = snapshot.last_content_at.map_or(Duration::ZERO, |at| view.age(at));
+        snapshot.is_streaming && age > idle_timeout + STUCK_AFTER
+    })
+}
+
+/// Notifies systemd that the stream ends.
 pub(in crate::stream) fn stopping() {
     if is_wanted() {
         send(&[NotifyState::Stopping]);

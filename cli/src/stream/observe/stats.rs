@@ -35,13 +35,13 @@ pub(super) fn line(before: &View, now: &View, period: Duration) -> String {
         posts as f64 / period.as_secs_f64(),
         now.streaming(),
         now.connections.len(),
-        now.gaps - before.gaps,
+        now.gaps.reported - before.gaps.reported,
     );
     let others = [
         ("duplicates", now.sum(|one| one.duplicates) - before.sum(|one| one.duplicates)),
-        ("recovered", now.recovered_posts - before.recovered_posts),
-        ("open ranges", now.open_ranges),
-        ("lost ranges", now.lost_ranges - before.lost_ranges),
+        ("recovered", now.gaps.recovered_posts - before.gaps.recovered_posts),
+        ("open gaps", now.gaps.open),
+        ("lost ranges", now.gaps.lost_ranges - before.gaps.lost_ranges),
         ("dropped", now.queue.dropped.messages - before.queue.dropped.messages),
     ];
     for (name, count) in others.into_iter().filter(|(_, count)| *count > 0) {

@@ -7,8 +7,8 @@ pub(crate) mod random;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use powerstream_client::merged::{Member, Merged, MergedEvent};
@@ -19,7 +19,7 @@ use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::Origin;
 use powerstream_core::merge::ReplicaGroup;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, TimeRange, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
 pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -66,6 +66,11 @@ pub enum Attempt {
         group: u64,
         alive: u64,
         silent: u64,
+    },
+    /// Answers a recovery: the Posts of a group that were sent in the range that was requested last.
+    Range {
+        group: u64,
+        requested: Arc<Mutex<Vec<TimeRange>>>,
     },
 }
 
@@ -205,6 +210,17 @@ impl Io for Wire {
                 self.open = Some(head.into_iter().chain(posts).chain(end).collect());
                 Poll::Ready(Ok(Some(())))
             }
+            Some(Attempt::Range { group, requested }) => {
+                let now = self.world.now.get() / 1_000_000;
+                let range = *requested.lock().unwrap().last().expect("a range is requested");
+                let [from, to] = [range.from, range.to].map(|time| time.as_millis() - UNIX_BASE);
+                let numbers = (from.div_ceil(sent_at(1))..).take_while(|number| sent_at(*number) < to);
+                let posts = numbers.map(|n| (now, Act::Bytes(line(&post(id_of(group, n))))));
+                let (head, end) =
+                    ([(now, Act::Bytes(HEAD.into()))], [(now, Act::Bytes(b"0\r\n\r\n".into()))]);
+                self.open = Some(head.into_iter().chain(posts).chain(end).collect());
+                Poll::Ready(Ok(Some(())))
+            }
             _ => Poll::Ready(Err(TransportError::new(TransportErrorKind::Refused))),
         }
     }
@@ -298,12 +314,21 @@ pub fn driven_with(wire: Wire, seed: u64, buffer: usize) -> Driver<Vec<u8>, Vec<
 /// Creates connections named `a`, `b` and so on, each with its group and the outcomes of its
 /// attempts.
 pub fn merged(world: &Rc<World>, lines: impl IntoIterator<Item = (u16, Vec<Attempt>)>) -> Stream {
+    merged_with(world, lines, 1_000)
+}
+
+/// The same with a dedup window of so many Posts.
+pub fn merged_with(
+    world: &Rc<World>,
+    lines: impl IntoIterator<Item = (u16, Vec<Attempt>)>,
+    posts: usize,
+) -> Stream {
     let lines = lines.into_iter().zip('a'..).enumerate().map(|(index, ((group, attempts), name))| {
         let wire = Wire::new(world, attempts);
         Member::new(name.to_string(), ReplicaGroup::new(group), driven(wire, index as u64))
     });
     let mut window = WindowConfig::default();
-    window.posts = 1_000;
+    window.posts = posts;
     Merged::new(lines.collect(), &window).unwrap()
 }
 

@@ -29,7 +29,7 @@ const fn post(time: UnixTime) -> Option<PostId> {
 fn begin(coverage: &mut Coverage, seconds: u64, has_backfill: bool) -> Option<Gap> {
     coverage.handle_request(at(seconds));
     coverage.handle_read(at(seconds), true);
-    let gap = coverage.handle_stream_begun(at(seconds), clock(), None, has_backfill);
+    let gap = coverage.handle_stream_begun(at(seconds), clock(), None, if has_backfill { 5 } else { 0 });
     coverage.lateness = Lateness::of_pace(Duration::from_secs(10));
     gap
 }
@@ -186,7 +186,7 @@ fn a_gap_starts_at_the_earlier_of_two_wall_clocks() {
     assert_eq!(coverage.gap_from(back), Some(UnixTime::from_seconds(START - 491)));
     // The clock is set back so far that the stream would begin before the gap. The gap is never
     // negative.
-    let gap = coverage.handle_stream_begun(at(0), back, None, false).unwrap();
+    let gap = coverage.handle_stream_begun(at(0), back, None, 0).unwrap();
     assert!(gap.from <= gap.to && gap.local_from <= gap.local_to);
 }
 
@@ -223,7 +223,7 @@ fn a_post_completes_backfill_by_the_servers_date_whatever_the_local_clock_says()
         let mut coverage = begun_with(ahead);
         coverage.handle_closed(clock_off(ahead));
         coverage.handle_request(at_ms(100_000));
-        coverage.handle_stream_begun(at_ms(100_400), clock_off(ahead), Some(unix(160)), true);
+        coverage.handle_stream_begun(at_ms(100_400), clock_off(ahead), Some(unix(160)), 5);
         // `Date` plus one second, the time since the request, and one second of margin.
         coverage.handle_message(Some(id_at(162_399)));
         assert!(coverage.is_backfilling());
@@ -306,7 +306,7 @@ fn read_keep_alive(coverage: &mut Coverage, millis: u64) {
 fn begun_with(ahead: i64) -> Coverage {
     let mut coverage = Coverage::new(at(0));
     coverage.handle_request(at(0));
-    coverage.handle_stream_begun(at(0), clock_off(ahead), Some(unix(0)), false);
+    coverage.handle_stream_begun(at(0), clock_off(ahead), Some(unix(0)), 0);
     coverage
 }
 
@@ -449,7 +449,7 @@ fn a_stall_at_the_start_of_a_stream_proves_nothing() {
         let mut coverage = Coverage::new(at(0));
         coverage.handle_request(at(0));
         coverage.handle_read(at_ms(head), true);
-        coverage.handle_stream_begun(at_ms(head), clock(), Some(unix(0)), false);
+        coverage.handle_stream_begun(at_ms(head), clock(), Some(unix(0)), 0);
         for millis in reads {
             // Messages without a creation time, sent directly after the head.
             coverage.handle_read(at_ms(*millis), true);
@@ -477,7 +477,7 @@ fn a_stream_takes_over_the_usual_lag_of_the_one_before_but_not_its_pace() {
     coverage.handle_closed(clock());
     coverage.handle_request(at(40));
     coverage.handle_read(at_ms(40_100), true);
-    coverage.handle_stream_begun(at_ms(40_100), clock(), Some(unix(40)), false);
+    coverage.handle_stream_begun(at_ms(40_100), clock(), Some(unix(40)), 0);
     for millis in [47_000, 47_005] {
         coverage.handle_read(at_ms(millis), true);
         coverage.handle_message(None);
@@ -532,7 +532,7 @@ fn posts_out_of_order_widen_the_margin_and_stragglers_do_not() {
     coverage.handle_closed(clock());
     coverage.handle_request(at(30));
     assert_eq!(coverage.newest, Some(id_at(21_950)));
-    coverage.handle_stream_begun(at(30), clock(), Some(unix(30)), false);
+    coverage.handle_stream_begun(at(30), clock(), Some(unix(30)), 0);
     read_posts(&mut coverage, 31_000, &[30_900]);
     assert_eq!(start(&coverage, 0), 30_900 - 1_000 - 2 * 4_000);
 }
@@ -577,7 +577,7 @@ fn gap_at_20(ahead: i64, date: Option<UnixTime>) -> (Coverage, Gap) {
     coverage.handle_closed(clock_off(ahead));
     coverage.handle_request(at_ms(19_800));
     coverage.handle_read(at(20), true);
-    let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), date, false).unwrap();
+    let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), date, 0).unwrap();
     (coverage, gap)
 }
 
@@ -608,12 +608,12 @@ fn outage_length_is_the_larger_of_both_clocks() {
 fn without_a_date_posts_correct_a_local_clock_that_is_behind() {
     let to = |ahead| {
         let mut coverage = Coverage::new(at(0));
-        coverage.handle_stream_begun(at(0), clock_off(ahead), None, false);
+        coverage.handle_stream_begun(at(0), clock_off(ahead), None, 0);
         read_posts(&mut coverage, 10_100, &[10_000]);
         coverage.handle_closed(clock_off(ahead));
         coverage.handle_request(at(19));
         coverage.handle_read(at(20), true);
-        let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), None, false).unwrap();
+        let gap = coverage.handle_stream_begun(at(20), clock_off(ahead), None, 0).unwrap();
         // A later first Post moves the bound, with the margin.
         coverage.handle_message(Some(id_at(30_000)));
         let Some(Notice::Resumed(resumed)) = coverage.take_notice() else { panic!("{coverage:?}") };

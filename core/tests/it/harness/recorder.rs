@@ -175,7 +175,8 @@ impl Recorder {
         let (what, next) = match event {
             SessionEvent::Connected(connected) => {
                 assert_eq!(self.place, StreamState::Away, "{:#?}", self.run.lines);
-                self.run.connected.push((attempt, connected.gap, connected.backfill_minutes));
+                let minutes = connected.gap.map_or(0, |gap| gap.backfill_minutes);
+                self.run.connected.push((attempt, connected.gap, minutes));
                 (format!("connected {}", connected.head.status()), StreamState::Streaming)
             }
             SessionEvent::Message(message) => {

@@ -1,9 +1,11 @@
 //! Tests errors and ends in each state, the resulting gap, and shutdown.
 
+use std::time::Duration;
+
 use powerstream_core::endpoint;
 use powerstream_core::liveness::TimeoutKind;
 use powerstream_core::session::DisconnectReason;
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{TimeRange, UnixTime};
 use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 
 use crate::harness::*;
@@ -318,7 +320,14 @@ fn backfill_covers_the_gap_up_to_5_minutes() {
         // Without backfill, it is never requested, and the gap is still reported.
         let off = after_outage(outage, false);
         assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
-        assert_eq!((off.connected[1].1, off.connected[1].2), (Some(gap), 0));
+        let whole = off.connected[1].1.unwrap();
+        assert_eq!((whole.from, whole.to, whole.backfill_minutes), (gap.from, gap.to, 0));
+        assert_eq!(whole.recovery_needed(), Some(TimeRange { from: gap.from, to: gap.to }));
+        // What is older than the backfill must be recovered, with an overlap of ten seconds.
+        let begin = gap.to.saturating_sub(Duration::from_secs(60 * u64::from(minutes)));
+        let older = TimeRange { from: gap.from, to: begin.saturating_add(Duration::from_secs(10)) };
+        assert_eq!(gap.recovery_needed(), (gap.from < begin).then_some(older), "{outage}");
+        assert_eq!(gap.recovery_needed().is_some(), outage > 298_000, "{outage}");
     }
 }
 
