@@ -9,10 +9,14 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::faults::{Fault, Faults, Stage};
 use crate::network::{Advice, Bytes, Content, End, Expected, Path};
+use crate::random::Rng;
 use crate::responses;
-use crate::rng::Rng;
 use crate::service::{MS, Post, SEC, Service};
 use crate::transcript::note;
+
+/// A Post without other faults is sent after a millisecond and at most these two.
+pub(crate) const LAG_MAX: u64 = 400 * MS;
+pub(crate) const JITTER_MAX: u64 = 400 * MS;
 
 /// What a connection uses of its run.
 pub(crate) struct Context<'a> {
@@ -22,6 +26,8 @@ pub(crate) struct Context<'a> {
     /// The session's limit of a message, in bytes.
     pub(crate) limit: usize,
     pub(crate) has_date: bool,
+    /// The index of the connection.
+    pub(crate) line: usize,
 }
 
 /// One connection, from its request on.
@@ -47,10 +53,13 @@ struct Live {
     /// When Posts are sent, and their index.
     posts: BinaryHeap<Reverse<(u64, u64)>>,
     began_at: u64,
+    line: usize,
     lag: u64,
     jitter: u64,
     key: u64,
     fault_at: u64,
+    /// When the last message that was sent in pieces ended.
+    free_at: u64,
     /// Items since the last stall.
     since_stall: u32,
 }
@@ -112,7 +121,7 @@ impl Connection {
     }
 
     fn begin(&mut self, at: u64, backfill: u64, failover: bool, of: &mut Context<'_>) {
-        let lag = if failover { of.rng.below(400) * MS } else { 100 * MS };
+        let lag = if failover { of.rng.below(LAG_MAX / MS) * MS } else { 100 * MS };
         let keep_alive_every = of.rng.range(10_000, 20_000) * MS;
         let now = of.service.unix(at);
         let since = now.saturating_sub((backfill * 60_000).max(25_000));
@@ -122,10 +131,12 @@ impl Connection {
             cursor: of.service.first_from(since),
             posts: BinaryHeap::new(),
             began_at: at,
+            line: of.line,
             lag,
-            jitter: of.rng.pick(&[1, 50, 400]) * MS,
+            jitter: of.rng.pick(&[1, 50, JITTER_MAX / MS]) * MS,
             key: of.rng.next(),
             fault_at: at + of.rng.about(of.faults.stream_every),
+            free_at: at,
             since_stall: 0,
         };
         // Backfill comes first: what the service had sent before.
@@ -216,10 +227,6 @@ impl Connection {
 
     fn advance(&mut self, at: u64, of: &mut Context<'_>) {
         if let Some(mut drip) = self.drip.take() {
-            if let Some(live) = &mut self.live {
-                of.create(at);
-                live.hold_back(at, of.service);
-            }
             let bytes = Bytes { end: drip.end, ..Bytes::raw(&drip.piece) };
             drip.left -= 1;
             drip.at += drip.every;
@@ -232,8 +239,9 @@ impl Connection {
                     self.send(at, tail);
                 }
                 if let Some(live) = &mut self.live {
-                    // First come the Posts that were held back.
+                    // First come the Posts that wait behind the message.
                     live.keep_alive_at = at + live.keep_alive_every;
+                    live.free_at = at;
                     live.fault_at = live.fault_at.max(at + SEC);
                 }
             } else {
@@ -258,7 +266,7 @@ impl Connection {
         if let Some(Reverse((due, index))) = live.posts.peek().copied().filter(|Reverse((due, _))| *due <= at)
         {
             live.posts.pop();
-            live.keep_alive_at = due + live.keep_alive_every;
+            live.keep_alive_at = due.max(live.free_at) + live.keep_alive_every;
             if let Some(post) = of.service.get(index).copied() {
                 self.post(at, &post);
             }
@@ -452,18 +460,6 @@ fn framed_piece(is_chunked: bool, content: &[u8]) -> Vec<u8> {
 }
 
 impl Live {
-    /// Marks the Posts that wait behind an unfinished message. Gaps promise nothing about Posts that
-    /// the server sends more than a second late.
-    fn hold_back(&mut self, at: u64, service: &mut Service) {
-        self.schedule(service);
-        for Reverse((due, index)) in &self.posts {
-            let id = service.get(*index).map_or(0, |post| post.id);
-            if let Some(post) = service.find(id).filter(|_| *due < at) {
-                post.straggles = true;
-            }
-        }
-    }
-
     /// Schedules the Posts that exist by now: any connection of the group may have created them.
     fn schedule(&mut self, service: &Service) {
         while let Some(post) = service.get(self.cursor) {
@@ -475,8 +471,7 @@ impl Live {
     /// Returns when this connection sends a Post.
     fn due(&self, post: &Post, service: &Service) -> u64 {
         let random = Rng(post.id ^ self.key).next();
-        let straggles = if post.straggles { 3 * SEC + random % (15 * SEC) } else { 0 };
-        service.at(post.created) + MS + self.lag + random % self.jitter + straggles
+        service.at(post.created) + MS + self.lag + random % self.jitter + post.straggle(self.line)
     }
 }
 

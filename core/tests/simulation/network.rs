@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use powerstream_core::transport_error::TransportErrorKind;
 
-use crate::rng::Rng;
+use crate::random::Rng;
 use crate::service::SEC;
 
 /// An event that the session must deliver once the bytes before it have arrived.
@@ -89,7 +89,7 @@ impl Bytes {
             self.wire.extend(content);
         } else {
             for piece in content.chunks(most) {
-                self.wire.extend(format!("{:x}\r\n", piece.len()).bytes());
+                self.push_size(piece.len());
                 self.wire.extend(piece);
                 self.wire.extend(b"\r\n");
             }
@@ -97,6 +97,15 @@ impl Bytes {
         // The line end of the last chunk follows the delimiter.
         let end = self.wire.len() - if is_chunked { 2 } else { 0 };
         self.events.extend(event.map(|event| (end, event)));
+    }
+
+    /// Appends the size line of a chunk. Faster than the formatter of the standard library.
+    fn push_size(&mut self, size: usize) {
+        let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            self.wire.push(b"0123456789abcdef"[size >> (4 * digit) & 15]);
+        }
+        self.wire.extend(b"\r\n");
     }
 }
 

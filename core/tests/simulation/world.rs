@@ -20,10 +20,13 @@ use powerstream_core::time::{Instant, UnixTime};
 use crate::counting::allocations;
 use crate::faults::{Fault, Faults};
 use crate::judge::{Judge, NaiveWindow};
-use crate::rng::Rng;
+use crate::random::Rng;
 use crate::service::{HOUR, MINUTE, SEC, Service};
 use crate::statistics::Statistics;
-use crate::transcript::note;
+use crate::transcript::{self, note};
+
+/// A start of the clock that no counter's limit is near.
+const PLAIN_START: u64 = 1 << 40;
 
 const TOKEN: &str = "AAAAtoken-never-to-be-printed-5Zx%3D";
 
@@ -53,12 +56,15 @@ pub(crate) struct World {
     naive: NaiveWindow,
     window: WindowConfig,
     topology: Topology,
+    /// How far back the clock went at a read of a head, at most, in milliseconds.
+    head_back: u64,
     /// How far the local wall clock is ahead of the server's, in milliseconds.
     wall: i64,
     has_date: bool,
     backfill: bool,
     is_https: bool,
     limit: usize,
+    is_dense: bool,
     splits: bool,
     fault_at: u64,
     restart_at: Option<u64>,
@@ -74,10 +80,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(case: Case) -> Self {
-        let Plan { mut rng, lines, length, fault_every, post_every } = Plan::draw(case.seed);
+        let plan = Plan::draw(case.seed);
+        let is_dense = plan.is_dense();
+        let Plan { mut rng, lines, length, fault_every, post_every } = plan;
         let faults = Faults::draw(&mut rng, fault_every, case.mask, case.faults_max);
         // The clock starts anywhere; in some runs it passes 2^32 or 2^63.
-        let start = rng.pick(&[0, 1 << 40, (1 << 32) - SEC, (1 << 63) - HOUR]);
+        let drawn = rng.pick(&[0, PLAIN_START, (1 << 32) - SEC, (1 << 63) - HOUR]);
+        let start = if case.has_plain_start { PLAIN_START } else { drawn };
+        transcript::set_epoch(start);
         let unix = 1_700_000_000_000 + rng.below(1_000_000);
         let offset = i128::from(unix) * 1_000_000 - i128::from(start);
         let topology = rng.pick(&[Topology::Redundant, Topology::Redundant, Topology::Partitioned]);
@@ -87,7 +97,6 @@ impl World {
         window.posts = rng.pick(&[8, 100, 1_000]);
         window.age_max = rng.pick(&[None, None, Some(Duration::from_secs(600))]);
         window.seed = rng.next();
-        let is_dense = fault_every < MINUTE;
         let limit = rng.pick(&[600, 601, 2_000, 20_000]);
         let mut world = Self {
             now: start,
@@ -100,17 +109,19 @@ impl World {
             naive: new_naive(&window),
             window,
             topology,
+            head_back: 0,
             wall: if rng.chance(30) { rng.range(0, 200_000) as i64 - 100_000 } else { 0 },
             has_date: rng.chance(85),
             backfill: rng.chance(50),
             is_https: rng.chance(50),
             limit,
+            is_dense,
             splits: faults.enabled() >> Fault::Split as usize & 1 == 1 && is_dense,
             fault_at: start + rng.about(faults.process_every),
             restart_at: None,
             checkpoints: Vec::new(),
             checkpoint_at: start,
-            checkpoint_every: rng.range(1, 300) * SEC * if is_dense { 1 } else { 10 },
+            checkpoint_every: rng.range(1, 300) * (fault_every / 60).max(SEC / 2),
             calm_at: start + length,
             bounds: Vec::new(),
             statistics: Statistics { runs: 1, ..Statistics::default() },
@@ -179,8 +190,8 @@ impl World {
         self.calm_at = self.now;
         for index in 0..self.lines.len() {
             let line = &mut self.lines[index];
-            (line.storm, line.flap, line.late, line.early, line.back, line.hold) =
-                (None, None, 0, false, 0, 0);
+            (line.storm, line.flap, line.late, line.early) = (None, None, 0, false);
+            (line.back, line.head_back, line.hold) = (0, 0, 0);
             if let Step::Sleep { until } = self.sessions[index].poll() {
                 self.bounds.push(until.as_nanos() + 26 * SEC);
             } else {

@@ -11,7 +11,7 @@ use super::{SECRET, Storage, World, core};
 use crate::connection::{Connection, Context};
 use crate::faults::Fault;
 use crate::invariants::{Model, Phase};
-use crate::network::{End, Path, Read};
+use crate::network::{End, Expected, Path, Read};
 use crate::responses::{HTTP, NETWORK};
 use crate::service::{HOUR, MS, SEC};
 use crate::transcript::note;
@@ -118,7 +118,7 @@ impl World {
             let attempt = self.draw_attempt(index);
             self.lines[index].attempt = Some(attempt);
             let name = attempt.fault.map_or("none", Fault::text);
-            note(self.now, index, 4, attempt.ready_at, format_args!("connects, fault {name}"));
+            note(self.now, index, 4, attempt.ready_at - self.now, format_args!("connects, fault {name}"));
             let other = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
             let origin = self.origin();
             assert_eq!(origin.allows(other), self.is_https, "I21: an address that is not this machine");
@@ -262,7 +262,9 @@ impl World {
         let rng = &mut self.rng;
         let latency = rng.pick(&[MS, 20 * MS, 150 * MS]);
         let at = self.now + latency;
-        let path = Path::new(latency, self.splits && self.faults.on);
+        let splits = self.splits && self.faults.fires(Fault::Split);
+        let path = Path::new(latency, splits);
+        line.cuts.begin(self.is_dense);
         let mut connection = Connection::new(path, rng);
         let mut of = Context {
             service: &mut self.services[line.group],
@@ -270,6 +272,7 @@ impl World {
             rng: &mut self.rng,
             limit: self.limit,
             has_date: self.has_date,
+            line: index,
         };
         line.respond(&mut connection, at, backfill, fault, &mut of);
         line.connection = Some(connection);
@@ -285,6 +288,7 @@ impl World {
             rng: &mut self.rng,
             limit: self.limit,
             has_date: self.has_date,
+            line: index,
         };
         let arrival = connection.next_arrival(self.now, until.as_nanos().max(self.now), &mut of);
         if arrival.is_none_or(|at| at > self.now) {
@@ -304,10 +308,17 @@ impl World {
         let session = &mut self.sessions[index];
         match result {
             Read::Bytes(count) => {
-                // A wrong time of the head would make the gap wrong.
-                let is_streaming = line.model.phase == Phase::Streaming;
-                let back = if is_streaming { std::mem::take(&mut line.back) } else { 0 };
-                let read_at = self.now - back.min(self.now);
+                let back = match line.model.phase {
+                    Phase::Streaming => std::mem::take(&mut line.back),
+                    // The gap is as wrong as the time of the head.
+                    Phase::Requesting { .. } if line.model.due.contains(&Expected::Head) => {
+                        self.head_back = self.head_back.max(line.head_back.div_ceil(MS));
+                        std::mem::take(&mut line.head_back)
+                    }
+                    _ => 0,
+                };
+                let read_at = self.now - back.min(self.now - self.start);
+                line.cuts.push(&line.buffer[..count]);
                 if read_at < self.now {
                     line.model.late += self.now - read_at;
                 }
@@ -318,7 +329,10 @@ impl World {
                     core(|| session.handle_backlog(Instant::from_nanos(read_at)));
                 }
             }
-            Read::Closed => core(|| session.handle_eof(now)),
+            Read::Closed => {
+                line.cuts.handle_eof();
+                core(|| session.handle_eof(now));
+            }
             Read::Failed(kind) => core(|| session.handle_transport_error(TransportError::new(kind), now)),
             Read::Nothing => panic!("the network promised input"),
         }
@@ -351,6 +365,10 @@ impl World {
             };
             line.start += consumed;
             self.handle_event(index, &event, start, end);
+            if self.lines[index].cuts.is_complete() {
+                let config = self.config(self.origin());
+                self.lines[index].cuts.check(&config);
+            }
             let line = &mut self.lines[index];
             let hold = std::mem::take(&mut line.hold);
             if hold > 0 && line.start < line.end {

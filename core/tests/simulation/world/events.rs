@@ -9,7 +9,7 @@ use super::{SECRET, World, core};
 use crate::invariants::Phase;
 use crate::judge::Judge;
 use crate::network::{End, Expected};
-use crate::service::{SEC, Service};
+use crate::service::{Post, SEC, Service};
 use crate::transcript::note;
 
 impl World {
@@ -21,12 +21,10 @@ impl World {
         end: usize,
     ) {
         let Self { sessions, lines, merge, statistics, services, group_judges, naive, .. } = self;
-        let now = self.now;
+        let (now, wrong) = (self.now, self.head_back);
         let instant = Instant::from_nanos(now);
-        let (before, rest) = lines.split_at_mut(index);
-        let _ = before;
-        let Line { model, judge, buffer, group, flap, streaming_since, has_begun, tls, .. } = &mut rest[0];
-        let _ = flap;
+        let Line { model, judge, margin, cuts, buffer, group, streaming_since, has_begun, tls, .. } =
+            &mut lines[index];
         let service = &mut services[*group];
         let group_judge = &mut group_judges[*group];
         let session = &sessions[index];
@@ -40,9 +38,10 @@ impl World {
         }
         let add_gap = |judge: &mut Judge, gap: Option<GroupGap>, service: &Service| {
             if let Some(gap) = gap {
-                judge.handle_gap(gap.from.as_millis(), gap.to.as_millis(), service);
+                judge.handle_gap(gap.from.as_millis() - wrong, gap.to.as_millis() + wrong, service);
             }
         };
+        cuts.event(&event);
         let grammar = |fits: bool| assert!(fits, "I17: {event:?} in {:?}", model.phase);
         match &event {
             SessionEvent::Connected(connected) => {
@@ -55,11 +54,12 @@ impl World {
                 let unix = service.unix(now);
                 assert_eq!(connected.gap.is_some(), *has_begun, "I6: a gap before each stream but the first");
                 *has_begun = true;
+                margin.handle_stream(unix, asked > 0);
                 judge.handle_first_stream(unix);
                 group_judge.handle_first_stream(unix);
                 if let Some(gap) = connected.gap {
                     statistics.gaps += 1;
-                    judge.handle_gap(gap.from.as_millis(), gap.to.as_millis(), service);
+                    judge.handle_gap(gap.from.as_millis() - wrong, gap.to.as_millis() + wrong, service);
                 }
                 let gap = core(|| merge.handle_connected(id, connected, instant, covered));
                 add_gap(group_judge, gap, service);
@@ -92,6 +92,9 @@ impl World {
                 let Some(post_id) = message.id().filter(|_| is_post) else { return };
                 statistics.posts += 1;
                 model.handle_post();
+                if let Some(created) = post_id.created_at() {
+                    margin.handle_post(created.as_millis());
+                }
                 if let Some(post) = service.find(post_id.as_u64()) {
                     post.delivered |= 1 << index;
                 }
@@ -115,7 +118,7 @@ impl World {
             SessionEvent::Resumed(gap) => {
                 grammar(*has_begun);
                 note(now, index, 8, gap.to.as_millis(), format_args!("resumed {gap:?}"));
-                judge.handle_gap(gap.from.as_millis(), gap.to.as_millis(), service);
+                judge.handle_gap(gap.from.as_millis() - wrong, gap.to.as_millis() + wrong, service);
                 let gap = core(|| merge.handle_resumed(id, gap, covered));
                 add_gap(group_judge, gap, service);
             }
@@ -135,6 +138,7 @@ impl World {
                     statistics.streamed += u128::from(now - since);
                 }
                 model.handle_disconnected(ended, tls.take(), now);
+                margin.handle_end();
                 if !self.faults.on {
                     // After the faults, one connection may still fail.
                     let bound = &mut self.bounds[index];
@@ -158,6 +162,7 @@ impl World {
                     statistics.streamed += u128::from(now - since);
                 }
                 model.phase = Phase::Over;
+                margin.handle_end();
                 let outage = core(|| merge.handle_disconnected(id, gave_up.gap_from, true, covered));
                 add_gap(group_judge, outage.gap, service);
             }
@@ -174,7 +179,9 @@ impl World {
         let service = &self.services[line.group];
         if !line.judge.is_idle(service) {
             if let Some(covered) = core(|| self.sessions[index].covered_until()) {
-                line.judge.check(covered.as_millis(), service, self.now);
+                let (covered, wrong) = (covered.as_millis(), self.head_back);
+                let is_excused = |post: &Post| line.margin.excuses(post, index);
+                line.judge.check(covered - wrong, service, self.now, is_excused);
             }
         }
         let mut groups = self.group_judges.iter().zip(&self.services);
@@ -188,8 +195,14 @@ impl World {
             return;
         }
         let Some(covered) = self.covered() else { return };
-        for (judge, service) in self.group_judges.iter_mut().zip(&self.services) {
-            self.statistics.lost += judge.check(covered.as_millis(), service, self.now);
+        let covered = covered.as_millis() - self.head_back;
+        for (group, (judge, service)) in self.group_judges.iter_mut().zip(&self.services).enumerate() {
+            let of_group = |(_, line): &(usize, &Line)| line.group == group;
+            let is_excused = |post: &Post| {
+                let mut lines = self.lines.iter().enumerate().filter(of_group);
+                lines.any(|(index, line)| line.margin.excuses(post, index))
+            };
+            self.statistics.lost += judge.check(covered, service, self.now, is_excused);
         }
         if self.now >= self.checkpoint_at {
             self.store_position();

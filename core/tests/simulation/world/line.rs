@@ -3,9 +3,10 @@
 use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::connection::Connection;
+use crate::cuts::Cuts;
 use crate::faults::Fault;
 use crate::invariants::Model;
-use crate::judge::Judge;
+use crate::judge::{Judge, Margin};
 use crate::statistics::Statistics;
 
 /// A connection of the merged stream, with its driver.
@@ -14,6 +15,10 @@ pub(super) struct Line {
     pub(super) group: usize,
     pub(super) model: Model,
     pub(super) judge: Judge,
+    /// The margin of its gaps.
+    pub(super) margin: Margin,
+    /// What the current connection received, to decode it again.
+    pub(super) cuts: Cuts,
     pub(super) connection: Option<Connection>,
     pub(super) buffer: Vec<u8>,
     /// The bytes of `buffer` that are not decoded, and when they were read.
@@ -34,9 +39,11 @@ pub(super) struct Line {
     pub(super) early: bool,
     /// The next read is given an earlier time.
     pub(super) back: u64,
+    /// So is the read of the next head.
+    pub(super) head_back: u64,
     pub(super) storm: Option<(u16, u64)>,
     pub(super) flap: Option<(u64, u64)>,
-    /// When the current stream's head was sent.
+    /// The time of the last step, and how many steps happened at it.
     pub(super) busy: (u64, u32),
     pub(super) wants_close: bool,
     pub(super) decodes: u64,
@@ -62,6 +69,8 @@ impl Line {
             group,
             model: Model::new(),
             judge: Judge::new(1 << index),
+            margin: Margin::new(),
+            cuts: Cuts::new(),
             connection: None,
             buffer: vec![0; buffer],
             start: 0,
@@ -75,6 +84,7 @@ impl Line {
             late: 0,
             early: false,
             back: 0,
+            head_back: 0,
             storm: None,
             flap: None,
             busy: (0, 0),
@@ -90,7 +100,8 @@ impl Line {
         self.model = Model::new();
         (self.connection, self.attempt, self.wants_close) = (None, None, false);
         (self.start, self.end, self.wake, self.has_begun) = (0, 0, now, false);
-        (self.hold, self.late, self.early, self.back) = (0, 0, false, 0);
+        (self.hold, self.late, self.early, self.back, self.head_back) = (0, 0, false, 0, 0);
+        (self.margin, self.cuts) = (Margin::new(), Cuts::new());
     }
 
     pub(super) fn end_stream(&mut self, now: u64, statistics: &mut Statistics) {

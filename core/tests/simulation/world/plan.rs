@@ -1,6 +1,6 @@
 //! A run before it starts: what its seed decides.
 
-use crate::rng::Rng;
+use crate::random::Rng;
 use crate::service::{HOUR, MINUTE, MS, SEC};
 
 /// A run and how it was shrunk. The same case always runs the same way.
@@ -11,11 +11,13 @@ pub(crate) struct Case {
     pub(crate) mask: u64,
     /// The number of faults after which the calm phase begins.
     pub(crate) faults_max: u64,
+    /// The clock starts where no counter's limit is near.
+    pub(crate) has_plain_start: bool,
 }
 
 impl Case {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self { seed, mask: u64::MAX, faults_max: u64::MAX }
+        Self { seed, mask: u64::MAX, faults_max: u64::MAX, has_plain_start: false }
     }
 }
 
@@ -43,6 +45,11 @@ impl Plan {
         };
         let post_every = rng.chance(80).then_some(post_every);
         Self { rng, lines, length, fault_every, post_every }
+    }
+
+    /// Returns true if faults are seconds apart.
+    pub(crate) const fn is_dense(&self) -> bool {
+        self.fault_every < MINUTE
     }
 
     /// Returns the connection-nanoseconds of the run, at least.

@@ -55,7 +55,8 @@ impl World {
         // All Posts of the past must exist before the judges continue.
         for service in &mut self.services {
             let (faults, rng) = (&mut self.faults, &mut self.rng);
-            let mut of = Context { service, faults, rng, limit: self.limit, has_date: self.has_date };
+            let mut of =
+                Context { service, faults, rng, limit: self.limit, has_date: self.has_date, line: 0 };
             of.create(self.now);
         }
         let mut position = None;
@@ -111,7 +112,10 @@ impl World {
                     line.model.late += length;
                 }
             }
-            Fault::ClockBack => line.back = rng.pick(&[1, MS, SEC, 10 * SEC]),
+            Fault::ClockBack => {
+                let back = rng.pick(&[1, MS, SEC, 10 * SEC]);
+                if rng.chance(80) { line.back = back } else { line.head_back = back }
+            }
             Fault::WallJump if self.has_date => {
                 self.wall = rng.range(0, 200_000_000) as i64 - 100_000_000;
             }
