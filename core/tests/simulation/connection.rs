@@ -101,7 +101,7 @@ impl Connection {
         let mut head = Bytes::raw(before);
         head.wire.extend(responses::head("200 OK", self.is_chunked, &of.date(at)).bytes());
         head.events.push_back((head.wire.len(), Expected::Head));
-        self.path.send(at, Content::Bytes(head));
+        self.path.send(at, Content::Bytes(Box::new(head)));
         self.begin(at, backfill, failover, of);
     }
 
@@ -114,7 +114,7 @@ impl Connection {
             if index + 1 == head.len() {
                 bytes.events.push_back((1, Expected::Head));
             }
-            self.path.send(sent_at, Content::Bytes(bytes));
+            self.path.send(sent_at, Content::Bytes(Box::new(bytes)));
             sent_at += every;
         }
         self.begin(sent_at, 0, false, of);
@@ -156,7 +156,7 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, at: u64, bytes: Bytes) {
-        self.path.send(at, Content::Bytes(bytes));
+        self.path.send(at, Content::Bytes(Box::new(bytes)));
     }
 
     /// Ends the body as a close does.

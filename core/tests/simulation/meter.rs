@@ -56,19 +56,22 @@ impl Meter {
             (self.previous, self.in_message) = (b'\n', false);
             return;
         }
+        // A copy stays in registers.
+        let mut meter = *self;
         let mut rest = bytes;
         while let Some((byte, behind)) = rest.split_first() {
-            if let State::Data(left) = self.state {
+            if let State::Data(left) = meter.state {
                 let count = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
-                self.push_content(&rest[..count]);
+                meter.push_content(&rest[..count]);
                 let left = left - count as u64;
-                self.state = if left == 0 { State::DataEnd } else { State::Data(left) };
+                meter.state = if left == 0 { State::DataEnd } else { State::Data(left) };
                 rest = &rest[count..];
             } else {
-                self.push(*byte);
+                meter.push(*byte);
                 rest = behind;
             }
         }
+        *self = meter;
     }
 
     fn push_content(&mut self, content: &[u8]) {

@@ -54,7 +54,8 @@ pub(crate) struct Item {
 pub(crate) enum Content {
     /// The usual keep-alive, in a chunk.
     KeepAlive,
-    Bytes(Bytes),
+    /// Boxed, because keep-alives are nearly all that is sent.
+    Bytes(Box<Bytes>),
     /// The peer closed.
     Fin(End),
 }
@@ -171,7 +172,7 @@ impl Path {
     /// Sends a piece of an endless thing. Each piece may end the connection, the last one must.
     pub(crate) fn drip(&mut self, sent_at: u64, mut bytes: Bytes, is_last: bool) {
         bytes.is_certain = is_last;
-        self.send(sent_at, Content::Bytes(bytes));
+        self.send(sent_at, Content::Bytes(Box::new(bytes)));
     }
 
     pub(crate) fn stall(&mut self, until: u64) {
@@ -234,7 +235,7 @@ impl Path {
                 }
                 let mut bytes = Bytes::raw(KEEP_ALIVE);
                 bytes.events.push_back((5, Expected::KeepAlive));
-                item.content = Content::Bytes(bytes);
+                item.content = Content::Bytes(Box::new(bytes));
             }
             match &mut item.content {
                 Content::Bytes(bytes) => {
