@@ -74,6 +74,8 @@ struct Drip {
     end: Option<End>,
     /// Sent after the last piece.
     tail: Bytes,
+    /// The connection is reset before the Posts that wait are sent.
+    resets: bool,
 }
 
 impl Connection {
@@ -179,7 +181,7 @@ impl Connection {
 
     /// Sends `piece` again and again, the first one at `at`.
     pub(crate) fn drip(&mut self, at: u64, every: u64, piece: &[u8], left: u32, end: Option<End>) {
-        self.drip = Some(Drip { at, every, piece: piece.to_vec(), left, end, tail: Bytes::default() });
+        self.drip = Some(Drip { at, every, piece: piece.to_vec(), left, end, tail: Bytes::default(), resets: false });
     }
 
     pub(crate) fn finish(&mut self) {
@@ -238,7 +240,10 @@ impl Connection {
                 if !tail.wire.is_empty() {
                     self.send(at, tail);
                 }
-                if let Some(live) = &mut self.live {
+                if drip.resets {
+                    self.junk(at + 5 * MS, b"{\"behind\":true}");
+                    self.cut(at + SEC, of.rng);
+                } else if let Some(live) = &mut self.live {
                     // First come the Posts that wait behind the message.
                     live.keep_alive_at = at + live.keep_alive_every;
                     live.free_at = at;
@@ -330,7 +335,10 @@ impl Connection {
             Fault::Close => self.close(at, false),
             Fault::LastChunk if self.is_chunked => {
                 let mut bytes = Bytes::default();
-                if rng.chance(40) {
+                if rng.chance(30) {
+                    // A part of a message is no message.
+                    bytes.push(b"{\"part\":[1", None, true, 100);
+                } else if rng.chance(40) {
                     // A message that lacks only its delimiter is whole.
                     let last = b"{\"last\":1}";
                     bytes.push(last, None, true, 100);
@@ -398,7 +406,8 @@ impl Connection {
                 let event = Expected::Message { bytes: whole, is_post: false, advice: None };
                 tail.push(b"}\r\n", Some(event), self.is_chunked, 100);
                 let piece = framed_piece(self.is_chunked, b"x");
-                self.drip = Some(Drip { at: at + every, every, piece, left: left as u32, end: None, tail });
+                let (at, left, resets) = (at + every, left as u32, rng.chance(30));
+                self.drip = Some(Drip { at, every, piece, left, end: None, tail, resets });
             }
             Fault::Oversize => {
                 let limit = of.limit;

@@ -66,12 +66,28 @@ impl Meter {
                 let left = left - count as u64;
                 meter.state = if left == 0 { State::DataEnd } else { State::Data(left) };
                 rest = &rest[count..];
-            } else {
-                meter.push(*byte);
-                rest = behind;
+                continue;
             }
+            meter.push(*byte);
+            rest = &behind[meter.push_plain(behind)..];
         }
         *self = meter;
+    }
+
+    /// Counts the bytes before the next line end, if they cannot change the state. Returns their
+    /// number.
+    fn push_plain(&mut self, bytes: &[u8]) -> usize {
+        let (last, counter) = match &mut self.state {
+            State::Head { last, at: 10.., .. } => (Some(last), &mut self.head),
+            State::Extension(_) => (None, &mut self.framing),
+            _ => return 0,
+        };
+        let count = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+        if let (Some(last), 1..) = (last, count) {
+            *last = 0;
+        }
+        *counter += count as u64;
+        count
     }
 
     fn push_content(&mut self, content: &[u8]) {

@@ -95,7 +95,7 @@ impl World {
         let services = (0..groups).map(|_| Service::new(offset, post_every, start)).collect();
         let mut window = WindowConfig::default();
         window.posts = rng.pick(&[8, 100, 1_000]);
-        window.age_max = rng.pick(&[None, None, Some(Duration::from_secs(600))]);
+        window.age_max = rng.pick(&[None, None, Some(20), Some(600)]).map(Duration::from_secs);
         window.seed = rng.next();
         let limit = rng.pick(&[600, 601, 2_000, 20_000]);
         let mut world = Self {

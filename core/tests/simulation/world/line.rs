@@ -29,6 +29,8 @@ pub(super) struct Line {
     pub(super) wake: u64,
     pub(super) attempt: Option<Attempt>,
     pub(super) request: Vec<u8>,
+    /// The last request that was checked, and its minutes of backfill. Most are the same.
+    pub(super) checked: (Vec<u8>, u64),
     /// The class of a TLS failure that was reported.
     pub(super) tls: Option<usize>,
     /// The consumer holds the next event for this long.
@@ -79,6 +81,7 @@ impl Line {
             wake: now,
             attempt: None,
             request: Vec::new(),
+            checked: (Vec::new(), 0),
             tls: None,
             hold: 0,
             late: 0,
