@@ -181,7 +181,8 @@ impl Connection {
 
     /// Sends `piece` again and again, the first one at `at`.
     pub(crate) fn drip(&mut self, at: u64, every: u64, piece: &[u8], left: u32, end: Option<End>) {
-        self.drip = Some(Drip { at, every, piece: piece.to_vec(), left, end, tail: Bytes::default(), resets: false });
+        self.drip =
+            Some(Drip { at, every, piece: piece.to_vec(), left, end, tail: Bytes::default(), resets: false });
     }
 
     pub(crate) fn finish(&mut self) {

@@ -169,8 +169,9 @@ impl Model {
                 self.begun = Some(at.max(self.last));
             }
             if at.saturating_sub(self.head_at) >= HEALTHY {
-                // Content that an error discards in the same read does not count.
-                if self.end.why == Some(End::Protocol) && self.due.is_empty() {
+                // Content that the end of the body discards in the same read does not count.
+                let is_over = matches!(self.end.why, Some(End::Protocol | End::Ended));
+                if is_over && self.due.is_empty() {
                     self.may_be_healthy = true;
                 } else if self.healthy_at.is_none() {
                     self.healthy_at = Some(at);
