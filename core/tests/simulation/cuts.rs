@@ -41,7 +41,7 @@ impl Events {
             SessionEvent::Disconnected(ended) => {
                 self.is_over = true;
                 let by_bytes = matches!(ended.reason, DisconnectReason::Protocol(_));
-                self.reason = by_bytes.then(|| ended.reason.clone());
+                self.reason = by_bytes.then_some(ended.reason);
                 return;
             }
             SessionEvent::GaveUp(_) => {

@@ -152,7 +152,8 @@ fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
 
 #[test]
 fn every_kind_of_message_ends_one() {
-    let ends: [(fn(&mut Coverage), u64); 4] = [
+    type End = fn(&mut Coverage);
+    let ends: [(End, u64); 4] = [
         (Coverage::handle_keep_alive, 20),
         (|c| c.handle_message(post(unix(29))), 29),
         // Posts may wait behind these.
