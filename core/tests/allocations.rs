@@ -7,6 +7,8 @@
 mod common;
 #[allow(unreachable_pub)]
 mod counting;
+#[path = "random/mod.rs"]
+mod random;
 
 use common::{Chunking, HEAD, chunked, push_chunk};
 use counting::allocations;

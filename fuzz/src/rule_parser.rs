@@ -13,5 +13,8 @@ pub fn run(input: &[u8]) {
     // Most differences are between Powerstream and the other products, so Powerstream is always
     // checked.
     invariants::holds(&text, Profile::Powerstream);
-    invariants::holds(&text, Profile::ALL[input.len() % Profile::ALL.len()]);
+    let profile = Profile::ALL[input.len() % Profile::ALL.len()];
+    if profile != Profile::Powerstream {
+        invariants::holds(&text, profile);
+    }
 }

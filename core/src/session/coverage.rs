@@ -43,6 +43,11 @@
 //! A message that is incomplete after the last read, or whose chunk has begun, counts as not
 //! received. A read that filled its buffer left input unread, and does not empty the transport.
 //!
+//! Posts wait behind a message that takes long to send. Their creation is then long before they are
+//! sent. So after a message that took several reads, the pace proves nothing until the next Post or
+//! keep-alive. A Post bounds the gap by its creation. A server sends a keep-alive only if nothing
+//! waits.
+//!
 //! # Where a gap ends
 //!
 //! The new stream carries everything sent after its head. A lost Post was therefore created before
@@ -106,6 +111,8 @@ pub(super) struct Coverage {
     emptied_at: Instant,
     /// Since `emptied_at`, a message has ended, or no message had begun.
     at_boundary: bool,
+    /// A message took several reads, and no Post or keep-alive followed: Posts may wait behind it.
+    may_queue: bool,
     /// Everything sent before this time was delivered, if the path was not late.
     caught_up_at: Instant,
     lateness: Lateness,
@@ -191,6 +198,7 @@ impl Coverage {
             has_backlog: false,
             emptied_at: now,
             at_boundary: true,
+            may_queue: false,
             caught_up_at: now,
             lateness: Lateness::NONE,
             kept_alive_at: now,
@@ -292,7 +300,7 @@ impl Coverage {
         });
         let by_date = || {
             let server = self.server.filter(|server| !server.is_local())?;
-            Some(server.earliest_at(at).saturating_sub(GAP_MARGIN))
+            Some(server.earliest_at(at).saturating_sub(self.disorder_margin()))
         };
         GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
     }
@@ -317,7 +325,9 @@ impl Coverage {
         let proven =
             if self.lateness.is_usual(pause) { self.read_at } else { self.handle_unusual_read(now, pause) };
         if !self.has_backlog {
-            if is_between {
+            if self.may_queue {
+                // What was created before these reads may be sent after them.
+            } else if is_between {
                 self.caught_up_at = self.caught_up_at.max(proven);
             } else if self.at_boundary {
                 // The incomplete message was sent after the previous read.
@@ -325,6 +335,7 @@ impl Coverage {
             }
             self.emptied_at = proven;
         }
+        self.may_queue |= !is_between;
         self.at_boundary = is_between;
         self.has_backlog = false;
         self.read_at = now;
@@ -356,6 +367,8 @@ impl Coverage {
     ) -> Option<Gap> {
         let has_backfill = backfill_minutes > 0;
         self.lateness.handle_stream_begun();
+        // The reads of the head.
+        self.may_queue = false;
         let unix = clock.unix_at(now);
         let server = ServerClock::new(date, self.requested_at, now, clock, self.server);
         let latest = server.latest_at(now);
@@ -429,6 +442,7 @@ impl Coverage {
             self.handle_unusual_post(id, created, lag);
             return;
         };
+        self.may_queue = false;
         newest.read_at = self.read_at;
         if created >= newest.created {
             newest.created = created;
@@ -450,6 +464,7 @@ impl Coverage {
         if lag < -(BACKFILL_TAKES_MAX.as_millis() as i64) {
             return;
         }
+        self.may_queue = false;
         let newest = stream.newest.get_or_insert(Newest { created, read_at: self.read_at });
         newest.read_at = self.read_at;
         if created >= newest.created {
@@ -478,7 +493,7 @@ impl Coverage {
 
     /// Reports a keep-alive.
     pub(super) fn handle_keep_alive(&mut self) {
-        self.at_boundary = true;
+        (self.at_boundary, self.may_queue) = (true, false);
         if self.kept_alive_at == self.read_at {
             self.lateness.handle_more();
         }

@@ -4,7 +4,8 @@ use powerstream_core::http::ChunkErrorKind::{self, *};
 use powerstream_core::http::{ChunkLimits, ChunkSpan, ChunkedDecoder};
 
 use crate::common::reference_decoder::{self, BodyEnd, Chunked};
-use crate::common::{Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
+use crate::common::{chunked, deliveries, mutate, pieces, push_chunk, random_cuts};
+use crate::random::Rng;
 
 /// Decodes the pieces and collects the result. Checks that nothing follows an end or an error.
 fn decode<'a>(limits: ChunkLimits, input: impl IntoIterator<Item = &'a [u8]>) -> Chunked {
@@ -390,10 +391,10 @@ fn agrees_with_the_reference_decoder_on_damaged_bodies() {
         limits.trailer_fields_max = 2;
     });
     for seed in 0..12_000 {
-        let mut random = Random(seed);
+        let mut random = Rng(seed);
         let content: Vec<u8> =
-            (0..random.below(80)).map(|_| *random.pick(&[b"\r", b"\n", b"0", b"x"])).map(|b| b[0]).collect();
-        let longest = 1 + random.below(20);
+            (0..random.index(80)).map(|_| *random.pick(&[b"\r", b"\n", b"0", b"x"])).map(|b| b[0]).collect();
+        let longest = 1 + random.index(20);
         let extension = *random.pick(&[&"", &";a", &" ;a=b", &"; q=\"\\\"z\" ;c"]);
         let mut wire = Vec::new();
         for data in content.chunks(longest) {

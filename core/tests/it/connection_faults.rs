@@ -9,9 +9,9 @@ use powerstream_core::time::Instant;
 
 use crate::common::event_log::{OwnedEvent, check_byte_counts, feed, run};
 use crate::common::{
-    Chunking, HEAD, Random, chunked, deliveries, mutate, pieces, push_chunk, random_cuts, reference_decoder,
-    streamed,
+    Chunking, HEAD, chunked, deliveries, mutate, pieces, push_chunk, random_cuts, reference_decoder, streamed,
 };
+use crate::random::Rng;
 
 const NOW: Instant = Instant::ZERO;
 
@@ -411,9 +411,9 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
     ];
     let mut endings = [0_usize; 6];
     for seed in 0..15_000 {
-        let mut random = Random(seed);
+        let mut random = Rng(seed);
         let mut content = Vec::new();
-        for _ in 0..random.below(14) {
+        for _ in 0..random.index(14) {
             content.extend_from_slice(random.pick(PARTS));
         }
         let chunkings = [
@@ -426,7 +426,7 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
         let head = random.pick(HEADS);
         let mut wire = head.to_vec();
         if head.ends_with(b"chunked\r\n\r\n") || head.ends_with(b"chunked\n\n") {
-            wire.extend_from_slice(&chunked(&content, chunkings[random.below(chunkings.len())]));
+            wire.extend_from_slice(&chunked(&content, chunkings[random.index(chunkings.len())]));
         } else {
             wire.extend_from_slice(&content);
         }

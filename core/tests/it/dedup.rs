@@ -8,7 +8,7 @@ use powerstream_core::dedup::{Insert, POSTS_MAX, Window, WindowConfig, WindowErr
 use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
-use crate::common::Random;
+use crate::random::Rng;
 
 fn config(posts: usize, age_max: Option<u64>, seed: u64) -> WindowConfig {
     let mut config = WindowConfig::default();
@@ -51,8 +51,8 @@ impl Model {
 }
 
 /// Returns ids that are close together, far apart, or distributed like the service's.
-fn id(random: &mut Random, kind: u64, range: usize) -> u64 {
-    let number = random.below(range) as u64;
+fn id(random: &mut Rng, kind: u64, range: usize) -> u64 {
+    let number = random.index(range) as u64;
     match kind {
         0 => number,
         1 => u64::MAX - number * 7,
@@ -63,22 +63,22 @@ fn id(random: &mut Random, kind: u64, range: usize) -> u64 {
 
 #[test]
 fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
-    let mut random = Random(1);
+    let mut random = Rng(1);
     for round in 0..600 {
-        let posts = 1 + random.below(if round % 4 == 0 { 300 } else { 9 });
-        let age_max = random.one_in(3).then(|| random.below(200) as u64);
+        let posts = 1 + random.index(if round % 4 == 0 { 300 } else { 9 });
+        let age_max = random.one_in(3).then(|| random.below(200));
         let config = config(posts, age_max, random.next());
         // The storage contains old data and is longer than necessary.
-        let storage = vec![u64::MAX; config.storage_words() + random.below(3)];
+        let storage = vec![u64::MAX; config.storage_words() + random.index(3)];
         let mut window = Window::new(storage, &config).unwrap();
         let mut model = Model { known: HashMap::new(), order: VecDeque::new(), posts, age_max, now: 0 };
-        let range = 1 + random.below(3 * posts + 3);
-        let (kind, mut now) = (random.below(4) as u64, 0_u64);
+        let range = 1 + random.index(3 * posts + 3);
+        let (kind, mut now) = (random.below(4), 0_u64);
         for note in 0..1_500 {
-            now = match random.below(20) {
-                0 => now.saturating_sub(random.below(50) as u64),
-                1 => now + random.below(150) as u64,
-                _ => now + random.below(2) as u64,
+            now = match random.index(20) {
+                0 => now.saturating_sub(random.below(50)),
+                1 => now + random.below(150),
+                _ => now + random.below(2),
             };
             let id = id(&mut random, kind, range);
             let contains = window.contains(PostId::new(id), Instant::from_nanos(now));
@@ -90,7 +90,7 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
             assert_eq!(contains, found.is_some(), "round {round}, {note}");
             let wanted = model.insert(id, now, note);
             assert_eq!(found, wanted, "round {round}, {note}: {posts} Posts, {age_max:?}");
-            if let (Some((_, one)), Some((_, other)), 0) = (found, wanted, random.below(4)) {
+            if let (Some((_, one)), Some((_, other)), 0) = (found, wanted, random.index(4)) {
                 *one += 1;
                 *other += 1;
             }

@@ -16,7 +16,8 @@ use powerstream_core::liveness::TimeoutKind;
 use powerstream_core::time::Instant;
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 
-use crate::common::{Random, deliveries, pieces, random_cuts, reference_decoder};
+use crate::common::{deliveries, pieces, random_cuts, reference_decoder};
+use crate::random::Rng;
 
 const RESET: TransportError = TransportError::new(TransportErrorKind::Reset);
 const BODY: &[u8] = br#"{"rules":[{"value":"gull"}]}"#;
@@ -198,13 +199,13 @@ fn short_responses_under_every_pair_of_splits() {
 
 #[test]
 fn agrees_with_the_reference_decoder_on_damaged_responses() {
-    let mut random = Random(7);
+    let mut random = Rng(7);
     let wires: Vec<String> = table().into_iter().map(|(wire, _)| wire).collect();
     for round in 0..3_000 {
-        let mut wire = wires[random.below(wires.len())].clone().into_bytes();
-        for _ in 0..1 + random.below(3) {
-            let place = random.below(wire.len() + 1);
-            match random.below(3) {
+        let mut wire = wires[random.index(wires.len())].clone().into_bytes();
+        for _ in 0..1 + random.index(3) {
+            let place = random.index(wire.len() + 1);
+            match random.index(3) {
                 0 if place < wire.len() => wire[place] = (random.next() & 0xff) as u8,
                 1 if place < wire.len() => drop(wire.remove(place)),
                 _ => {

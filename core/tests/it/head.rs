@@ -8,7 +8,8 @@ use powerstream_core::time::{Instant, UnixTime};
 
 use crate::common::event_log::{OwnedEvent, run};
 use crate::common::reference_decoder::{self, HeadStop};
-use crate::common::{Random, deliveries, mutate, pieces, random_cuts};
+use crate::common::{deliveries, mutate, pieces, random_cuts};
+use crate::random::Rng;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Answer {
@@ -506,13 +507,13 @@ fn agrees_with_the_reference_decoder_on_damaged_heads() {
     let rows: Vec<&[u8]> =
         ACCEPT.iter().map(|row| row.wire).chain(REJECT.iter().map(|row| row.wire)).collect();
     for seed in 0..12_000 {
-        let mut random = Random(seed);
+        let mut random = Rng(seed);
         let mut wire = random.pick(&rows).to_vec();
         mutate(&mut wire, &mut random);
         let mut limits = HeadLimits::default();
-        limits.fields_max = 1 + random.below(4);
-        limits.bytes_max = 1 + random.below(200);
-        let room = 1 + random.below(200);
+        limits.fields_max = 1 + random.index(4);
+        limits.bytes_max = 1 + random.index(200);
+        let room = 1 + random.index(200);
         let want = match reference_decoder::head(&wire, limits, room) {
             Ok(head) => Ok((head.status, head.framing, head.unreadable, head.end)),
             Err(HeadStop::Refused(kind, at)) => Err(Some((kind, at))),

@@ -13,4 +13,6 @@ mod exchange;
 mod harness;
 mod head;
 mod liveness;
+#[path = "../random/mod.rs"]
+mod random;
 mod session;

@@ -9,10 +9,14 @@ use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::faults::{Fault, Faults, Stage};
 use crate::network::{Advice, Bytes, Content, End, Expected, Path};
+use crate::random::Rng;
 use crate::responses;
-use crate::rng::Rng;
 use crate::service::{MS, Post, SEC, Service};
 use crate::transcript::note;
+
+/// A Post without other faults is sent after a millisecond and at most these two.
+pub(crate) const LAG_MAX: u64 = 400 * MS;
+pub(crate) const JITTER_MAX: u64 = 400 * MS;
 
 /// What a connection uses of its run.
 pub(crate) struct Context<'a> {
@@ -22,6 +26,8 @@ pub(crate) struct Context<'a> {
     /// The session's limit of a message, in bytes.
     pub(crate) limit: usize,
     pub(crate) has_date: bool,
+    /// The index of the connection.
+    pub(crate) line: usize,
 }
 
 /// One connection, from its request on.
@@ -47,10 +53,13 @@ struct Live {
     /// When Posts are sent, and their index.
     posts: BinaryHeap<Reverse<(u64, u64)>>,
     began_at: u64,
+    line: usize,
     lag: u64,
     jitter: u64,
     key: u64,
     fault_at: u64,
+    /// When the last message that was sent in pieces ended.
+    free_at: u64,
     /// Items since the last stall.
     since_stall: u32,
 }
@@ -65,6 +74,8 @@ struct Drip {
     end: Option<End>,
     /// Sent after the last piece.
     tail: Bytes,
+    /// The connection is reset before the Posts that wait are sent.
+    resets: bool,
 }
 
 impl Connection {
@@ -92,7 +103,7 @@ impl Connection {
         let mut head = Bytes::raw(before);
         head.wire.extend(responses::head("200 OK", self.is_chunked, &of.date(at)).bytes());
         head.events.push_back((head.wire.len(), Expected::Head));
-        self.path.send(at, Content::Bytes(head));
+        self.path.send(at, Content::Bytes(Box::new(head)));
         self.begin(at, backfill, failover, of);
     }
 
@@ -105,14 +116,14 @@ impl Connection {
             if index + 1 == head.len() {
                 bytes.events.push_back((1, Expected::Head));
             }
-            self.path.send(sent_at, Content::Bytes(bytes));
+            self.path.send(sent_at, Content::Bytes(Box::new(bytes)));
             sent_at += every;
         }
         self.begin(sent_at, 0, false, of);
     }
 
     fn begin(&mut self, at: u64, backfill: u64, failover: bool, of: &mut Context<'_>) {
-        let lag = if failover { of.rng.below(400) * MS } else { 100 * MS };
+        let lag = if failover { of.rng.below(LAG_MAX / MS) * MS } else { 100 * MS };
         let keep_alive_every = of.rng.range(10_000, 20_000) * MS;
         let now = of.service.unix(at);
         let since = now.saturating_sub((backfill * 60_000).max(25_000));
@@ -122,10 +133,12 @@ impl Connection {
             cursor: of.service.first_from(since),
             posts: BinaryHeap::new(),
             began_at: at,
+            line: of.line,
             lag,
-            jitter: of.rng.pick(&[1, 50, 400]) * MS,
+            jitter: of.rng.pick(&[1, 50, JITTER_MAX / MS]) * MS,
             key: of.rng.next(),
             fault_at: at + of.rng.about(of.faults.stream_every),
+            free_at: at,
             since_stall: 0,
         };
         // Backfill comes first: what the service had sent before.
@@ -145,7 +158,7 @@ impl Connection {
     }
 
     pub(crate) fn send(&mut self, at: u64, bytes: Bytes) {
-        self.path.send(at, Content::Bytes(bytes));
+        self.path.send(at, Content::Bytes(Box::new(bytes)));
     }
 
     /// Ends the body as a close does.
@@ -168,7 +181,8 @@ impl Connection {
 
     /// Sends `piece` again and again, the first one at `at`.
     pub(crate) fn drip(&mut self, at: u64, every: u64, piece: &[u8], left: u32, end: Option<End>) {
-        self.drip = Some(Drip { at, every, piece: piece.to_vec(), left, end, tail: Bytes::default() });
+        self.drip =
+            Some(Drip { at, every, piece: piece.to_vec(), left, end, tail: Bytes::default(), resets: false });
     }
 
     pub(crate) fn finish(&mut self) {
@@ -216,10 +230,6 @@ impl Connection {
 
     fn advance(&mut self, at: u64, of: &mut Context<'_>) {
         if let Some(mut drip) = self.drip.take() {
-            if let Some(live) = &mut self.live {
-                of.create(at);
-                live.hold_back(at, of.service);
-            }
             let bytes = Bytes { end: drip.end, ..Bytes::raw(&drip.piece) };
             drip.left -= 1;
             drip.at += drip.every;
@@ -231,9 +241,13 @@ impl Connection {
                 if !tail.wire.is_empty() {
                     self.send(at, tail);
                 }
-                if let Some(live) = &mut self.live {
-                    // First come the Posts that were held back.
+                if drip.resets {
+                    self.junk(at + 5 * MS, b"{\"behind\":true}");
+                    self.cut(at + SEC, of.rng);
+                } else if let Some(live) = &mut self.live {
+                    // First come the Posts that wait behind the message.
                     live.keep_alive_at = at + live.keep_alive_every;
+                    live.free_at = at;
                     live.fault_at = live.fault_at.max(at + SEC);
                 }
             } else {
@@ -258,7 +272,7 @@ impl Connection {
         if let Some(Reverse((due, index))) = live.posts.peek().copied().filter(|Reverse((due, _))| *due <= at)
         {
             live.posts.pop();
-            live.keep_alive_at = due + live.keep_alive_every;
+            live.keep_alive_at = due.max(live.free_at) + live.keep_alive_every;
             if let Some(post) = of.service.get(index).copied() {
                 self.post(at, &post);
             }
@@ -322,7 +336,10 @@ impl Connection {
             Fault::Close => self.close(at, false),
             Fault::LastChunk if self.is_chunked => {
                 let mut bytes = Bytes::default();
-                if rng.chance(40) {
+                if rng.chance(30) {
+                    // A part of a message is no message.
+                    bytes.push(b"{\"part\":[1", None, true, 100);
+                } else if rng.chance(40) {
                     // A message that lacks only its delimiter is whole.
                     let last = b"{\"last\":1}";
                     bytes.push(last, None, true, 100);
@@ -390,7 +407,8 @@ impl Connection {
                 let event = Expected::Message { bytes: whole, is_post: false, advice: None };
                 tail.push(b"}\r\n", Some(event), self.is_chunked, 100);
                 let piece = framed_piece(self.is_chunked, b"x");
-                self.drip = Some(Drip { at: at + every, every, piece, left: left as u32, end: None, tail });
+                let (at, left, resets) = (at + every, left as u32, rng.chance(30));
+                self.drip = Some(Drip { at, every, piece, left, end: None, tail, resets });
             }
             Fault::Oversize => {
                 let limit = of.limit;
@@ -452,18 +470,6 @@ fn framed_piece(is_chunked: bool, content: &[u8]) -> Vec<u8> {
 }
 
 impl Live {
-    /// Marks the Posts that wait behind an unfinished message. Gaps promise nothing about Posts that
-    /// the server sends more than a second late.
-    fn hold_back(&mut self, at: u64, service: &mut Service) {
-        self.schedule(service);
-        for Reverse((due, index)) in &self.posts {
-            let id = service.get(*index).map_or(0, |post| post.id);
-            if let Some(post) = service.find(id).filter(|_| *due < at) {
-                post.straggles = true;
-            }
-        }
-    }
-
     /// Schedules the Posts that exist by now: any connection of the group may have created them.
     fn schedule(&mut self, service: &Service) {
         while let Some(post) = service.get(self.cursor) {
@@ -475,8 +481,7 @@ impl Live {
     /// Returns when this connection sends a Post.
     fn due(&self, post: &Post, service: &Service) -> u64 {
         let random = Rng(post.id ^ self.key).next();
-        let straggles = if post.straggles { 3 * SEC + random % (15 * SEC) } else { 0 };
-        service.at(post.created) + MS + self.lag + random % self.jitter + straggles
+        service.at(post.created) + MS + self.lag + random % self.jitter + post.straggle(self.line)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The faults that a run can inject, and which of them it does.
 
-use crate::rng::Rng;
+use crate::random::Rng;
 
 macro_rules! faults {
     ($($name:ident $text:literal $stage:ident,)*) => {

@@ -57,6 +57,9 @@ pub(crate) struct Model {
     has_immediate: bool,
     /// Attempts since the last healthy stream, while all failures had one class.
     attempts: Vec<u64>,
+    /// When the next attempt is due, and whether it is one that no schedule bounds.
+    retry_at: u64,
+    is_immediate: bool,
     class: Option<usize>,
     is_mixed: bool,
     /// How late the driver was on this connection, at most.
@@ -83,6 +86,8 @@ impl Model {
             failures: [0; 3],
             has_immediate: true,
             attempts: Vec::new(),
+            retry_at: 0,
+            is_immediate: false,
             class: None,
             is_mixed: false,
             late: 0,
@@ -97,11 +102,15 @@ impl Model {
 
     pub(crate) fn handle_attempt(&mut self, now: u64) {
         assert_eq!(self.phase, Phase::Away, "I19: an attempt before the connection was closed");
+        assert!(now >= self.retry_at, "I10: an attempt {} ns too early", self.retry_at - now);
+        assert!(now <= self.retry_at.saturating_add(self.late) || self.retry_at == 0, "I10: a late attempt");
         self.phase = Phase::Connecting { since: now };
         (self.end, self.late, self.asked_backfill) = (PathEnd::default(), 0, false);
         (self.begun, self.announced, self.advice) = (None, None, None);
         (self.is_streaming, self.may_be_healthy) = (false, false);
-        self.attempts.push(now);
+        if !std::mem::take(&mut self.is_immediate) || self.attempts.is_empty() {
+            self.attempts.push(now);
+        }
         let first = self.attempts[0];
         let within = |length: u64| self.attempts.iter().filter(|at| **at <= first + length).count();
         if !self.is_mixed {
@@ -116,10 +125,10 @@ impl Model {
                 assert!(count <= *most, "I10: {count} attempts in {} s", length / SEC);
             }
         }
-        // Four in any minute once the schedule has reached its ceiling, and the immediate one.
+        // Four in any minute once the schedule has reached its ceiling.
         if self.class == Some(NETWORK) && !self.is_mixed && self.attempts.len() > 66 {
             let recent = self.attempts.iter().rev().take_while(|at| **at + MINUTE > now).count();
-            assert!(recent <= 5, "I10: {recent} attempts in a minute at the ceiling");
+            assert!(recent <= 4, "I10: {recent} attempts in a minute at the ceiling");
         }
         if self.attempts.len() > 200 {
             self.attempts.drain(..100);
@@ -160,8 +169,9 @@ impl Model {
                 self.begun = Some(at.max(self.last));
             }
             if at.saturating_sub(self.head_at) >= HEALTHY {
-                // Content that an error discards in the same read does not count.
-                if self.end.why == Some(End::Protocol) && self.due.is_empty() {
+                // Content that the end of the body discards in the same read does not count.
+                let is_over = matches!(self.end.why, Some(End::Protocol | End::Ended));
+                if is_over && self.due.is_empty() {
                     self.may_be_healthy = true;
                 } else if self.healthy_at.is_none() {
                     self.healthy_at = Some(at);
@@ -303,9 +313,10 @@ impl Model {
         }
         let wait = ended.delay.as_nanos() as u64;
         assert_eq!(ended.retry_at.as_nanos(), now + wait, "I10: the time of the next attempt");
+        self.retry_at = now + wait;
         if self.asked_backfill && ended.backfill_refused {
             assert_eq!(wait, 0, "I10: the same request without backfill");
-            self.phase = Phase::Away;
+            (self.phase, self.is_immediate) = (Phase::Away, true);
             return;
         }
         let Some(class) = tls.or_else(|| Self::class_of(&ended.reason)) else {
@@ -319,7 +330,7 @@ impl Model {
         self.class = Some(class);
         self.phase = Phase::Away;
         if self.is_streaming && immediate && self.has_immediate {
-            self.has_immediate = false;
+            (self.has_immediate, self.is_immediate) = (false, true);
             assert_eq!(wait, 0, "I10: the first reconnect is immediate");
             return;
         }

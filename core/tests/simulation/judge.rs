@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::service::Service;
+use crate::connection::{JITTER_MAX, LAG_MAX};
+use crate::service::{MS, Post, Service};
 
 /// Checks that each Post created before the covered time was delivered, or is in a reported gap.
 #[derive(Debug)]
@@ -50,8 +51,15 @@ impl Judge {
         self.cursor >= service.end()
     }
 
-    /// Checks all Posts created before `covered`. Returns the number of lost ones.
-    pub(crate) fn check(&mut self, covered: u64, service: &Service, now: u64) -> u64 {
+    /// Checks all Posts created before `covered`. Returns the number of lost ones. `is_excused`
+    /// decides whether gaps promise nothing about a Post.
+    pub(crate) fn check(
+        &mut self,
+        covered: u64,
+        service: &Service,
+        now: u64,
+        is_excused: impl Fn(&Post) -> bool,
+    ) -> u64 {
         let mut lost = 0;
         while let Some(post) = service.get(self.cursor).filter(|post| post.created < covered) {
             self.cursor += 1;
@@ -61,7 +69,7 @@ impl Judge {
             lost += 1;
             let is_reported = self.gaps.iter().any(|(from, to)| (*from..*to).contains(&post.created));
             assert!(
-                is_reported || post.straggles,
+                is_reported || is_excused(post),
                 "I6: Post {} created at {} is missing on {:#b} and in no gap of {:?}; covered until {covered} at {}",
                 post.id,
                 post.created,
@@ -71,6 +79,65 @@ impl Judge {
             );
         }
         lost
+    }
+}
+
+/// The smallest margin of gaps, and the largest delay that widens it, in milliseconds.
+const MARGIN: u64 = 1_000;
+const DELAY_MAX: u64 = 10_000;
+
+/// The margin of one connection's gaps by the documented contract: a second plus twice the largest
+/// delay seen in an out-of-order Post.
+#[derive(Debug)]
+pub(crate) struct Margin {
+    /// The largest delay seen in the process, in milliseconds.
+    delay: u64,
+    /// The newest Post of the stream.
+    newest: Option<u64>,
+    /// When the stream began by the server's clock, and the margin when the one before ended.
+    began: u64,
+    before: u64,
+    /// The Posts of the stream may be backfill, which is older.
+    has_backfill: bool,
+}
+
+impl Margin {
+    pub(crate) const fn new() -> Self {
+        Self { delay: 0, newest: None, began: 0, before: MARGIN, has_backfill: false }
+    }
+
+    const fn millis(&self) -> u64 {
+        MARGIN + 2 * self.delay
+    }
+
+    /// Reports the head of a stream.
+    pub(crate) fn handle_stream(&mut self, unix: u64, has_backfill: bool) {
+        (self.began, self.newest, self.has_backfill) = (unix, None, has_backfill);
+    }
+
+    /// Reports a delivered Post.
+    pub(crate) fn handle_post(&mut self, created: u64) {
+        if self.has_backfill || created + 240_000 < self.began {
+            return;
+        }
+        let newest = *self.newest.get_or_insert(created);
+        if newest.saturating_sub(created) <= DELAY_MAX {
+            self.delay = self.delay.max(newest.saturating_sub(created));
+        }
+        self.newest = Some(newest.max(created));
+    }
+
+    /// Reports the end of a stream: its gap has the margin of this moment.
+    pub(crate) fn handle_end(&mut self) {
+        self.before = self.millis();
+    }
+
+    /// Returns true if the connection `line` sends a Post later than its gaps promise to cover.
+    pub(crate) fn excuses(&self, post: &Post, line: usize) -> bool {
+        let margin = if post.created < self.began { self.before } else { self.millis() };
+        // Without a Post to compare with, the whole age of a Post counts.
+        let age = JITTER_MAX + MS + if self.newest.is_some() { 0 } else { LAG_MAX };
+        post.straggles && post.straggle(line) + age > margin * MS
     }
 }
 

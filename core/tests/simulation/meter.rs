@@ -56,8 +56,50 @@ impl Meter {
             (self.previous, self.in_message) = (b'\n', false);
             return;
         }
-        for byte in bytes {
-            self.push(*byte);
+        // A copy stays in registers.
+        let mut meter = *self;
+        let mut rest = bytes;
+        while let Some((byte, behind)) = rest.split_first() {
+            if let State::Data(left) = meter.state {
+                let count = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+                meter.push_content(&rest[..count]);
+                let left = left - count as u64;
+                meter.state = if left == 0 { State::DataEnd } else { State::Data(left) };
+                rest = &rest[count..];
+                continue;
+            }
+            meter.push(*byte);
+            rest = &behind[meter.push_plain(behind)..];
+        }
+        *self = meter;
+    }
+
+    /// Counts the bytes before the next line end, if they cannot change the state. Returns their
+    /// number.
+    fn push_plain(&mut self, bytes: &[u8]) -> usize {
+        let (last, counter) = match &mut self.state {
+            State::Head { last, at: 10.., .. } => (Some(last), &mut self.head),
+            State::Extension(_) => (None, &mut self.framing),
+            _ => return 0,
+        };
+        let count = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+        if let (Some(last), 1..) = (last, count) {
+            *last = 0;
+        }
+        *counter += count as u64;
+        count
+    }
+
+    fn push_content(&mut self, content: &[u8]) {
+        self.content += content.len() as u64;
+        // Only the line feeds at the end decide whether a message is open.
+        let mut from = 0;
+        if let Some(last) = content.iter().rposition(|byte| *byte != b'\n') {
+            (self.previous, self.in_message, from) = (content[last], true, last + 1);
+        }
+        for byte in &content[from..] {
+            self.in_message &= self.previous != b'\r';
+            self.previous = *byte;
         }
     }
 
@@ -95,12 +137,7 @@ impl Meter {
                     _ => State::Extension(size),
                 }
             }
-            State::Data(left) => {
-                self.content += 1;
-                self.in_message = !(byte == b'\n' && (self.previous == b'\r' || !self.in_message));
-                self.previous = byte;
-                if left == 1 { State::DataEnd } else { State::Data(left - 1) }
-            }
+            State::Data(_) => unreachable!("content is not pushed byte by byte"),
             State::DataEnd => {
                 self.framing += 1;
                 if byte == b'\n' { State::Size(0) } else { State::DataEnd }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use powerstream_core::transport_error::TransportErrorKind;
 
-use crate::rng::Rng;
+use crate::random::Rng;
 use crate::service::SEC;
 
 /// An event that the session must deliver once the bytes before it have arrived.
@@ -54,7 +54,8 @@ pub(crate) struct Item {
 pub(crate) enum Content {
     /// The usual keep-alive, in a chunk.
     KeepAlive,
-    Bytes(Bytes),
+    /// Boxed, because keep-alives are nearly all that is sent.
+    Bytes(Box<Bytes>),
     /// The peer closed.
     Fin(End),
 }
@@ -89,7 +90,7 @@ impl Bytes {
             self.wire.extend(content);
         } else {
             for piece in content.chunks(most) {
-                self.wire.extend(format!("{:x}\r\n", piece.len()).bytes());
+                self.push_size(piece.len());
                 self.wire.extend(piece);
                 self.wire.extend(b"\r\n");
             }
@@ -97,6 +98,15 @@ impl Bytes {
         // The line end of the last chunk follows the delimiter.
         let end = self.wire.len() - if is_chunked { 2 } else { 0 };
         self.events.extend(event.map(|event| (end, event)));
+    }
+
+    /// Appends the size line of a chunk. Faster than the formatter of the standard library.
+    fn push_size(&mut self, size: usize) {
+        let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            self.wire.push(b"0123456789abcdef"[size >> (4 * digit) & 15]);
+        }
+        self.wire.extend(b"\r\n");
     }
 }
 
@@ -162,7 +172,7 @@ impl Path {
     /// Sends a piece of an endless thing. Each piece may end the connection, the last one must.
     pub(crate) fn drip(&mut self, sent_at: u64, mut bytes: Bytes, is_last: bool) {
         bytes.is_certain = is_last;
-        self.send(sent_at, Content::Bytes(bytes));
+        self.send(sent_at, Content::Bytes(Box::new(bytes)));
     }
 
     pub(crate) fn stall(&mut self, until: u64) {
@@ -225,7 +235,7 @@ impl Path {
                 }
                 let mut bytes = Bytes::raw(KEEP_ALIVE);
                 bytes.events.push_back((5, Expected::KeepAlive));
-                item.content = Content::Bytes(bytes);
+                item.content = Content::Bytes(Box::new(bytes));
             }
             match &mut item.content {
                 Content::Bytes(bytes) => {

@@ -1,6 +1,6 @@
 //! What the service sends: heads, refusals, messages, and broken ones.
 
-use crate::rng::Rng;
+use crate::random::Rng;
 use crate::service::SEC;
 
 /// Returns the head of a response.

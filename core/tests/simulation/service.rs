@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::rng::Rng;
+use crate::random::Rng;
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SEC: u64 = 1_000_000_000;
@@ -22,7 +22,7 @@ pub(crate) struct Post {
     /// When it was created, in Unix milliseconds of the server's clock.
     pub(crate) created: u64,
     pub(crate) id: u64,
-    /// It is sent so late that gaps do not promise anything about it.
+    /// It is sent later than the Posts around it.
     pub(crate) straggles: bool,
     /// The connections that delivered it.
     pub(crate) delivered: u8,
@@ -31,6 +31,16 @@ pub(crate) struct Post {
 }
 
 impl Post {
+    /// Returns how much later than the Posts around it a connection sends this one, in nanoseconds.
+    pub(crate) fn straggle(&self, line: usize) -> u64 {
+        if !self.straggles {
+            return 0;
+        }
+        // Within the smallest margin, within one that earlier stragglers widened, and beyond.
+        let mut rng = Rng(self.id ^ (line as u64) << 60);
+        rng.pick(&[100, 500, 1_500, 4_000, 9_000, 18_000]) * MS + rng.below(100 * MS)
+    }
+
     /// Returns the Post as it is sent.
     pub(crate) fn json(&self) -> String {
         let Self { id, text, .. } = self;

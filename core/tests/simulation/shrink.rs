@@ -20,8 +20,28 @@ pub(crate) struct Failure {
     pub(crate) lines: Vec<String>,
 }
 
+/// Runs a case again. Returns what is wrong if the run differs.
+pub(crate) fn repeat(case: Case, first: &Statistics) -> Result<Option<&'static str>, Failure> {
+    let other = Case { has_plain_start: true, ..case };
+    if run_once(other, false)? == *first {
+        return Ok(None);
+    }
+    let is_same = run_once(case, false)? == *first;
+    Ok(Some(if is_same { "I15: the start of the clock changes the run" } else { "I18: two runs differ" }))
+}
+
 /// Runs a case. `records` keeps its transcript.
 pub(crate) fn run(case: Case, records: bool) -> Result<Statistics, Failure> {
+    let result = run_once(case, records);
+    let Err(mut failure) = result else { return result };
+    let plain = Case { has_plain_start: true, ..case };
+    if plain != case && run_once(plain, false).is_ok() {
+        failure.text = format!("I15: only where the clock of the run starts: {}", failure.text);
+    }
+    Err(failure)
+}
+
+fn run_once(case: Case, records: bool) -> Result<Statistics, Failure> {
     transcript::begin(records);
     let result = catch_unwind(AssertUnwindSafe(|| World::new(case).run()));
     let (digest, lines) = transcript::end();
@@ -101,6 +121,7 @@ pub(crate) fn format(case: Case) -> String {
 /// Parses a case.
 pub(crate) fn parse(text: &str) -> Option<Case> {
     let mut numbers = text.split(':').map(|number| u64::from_str_radix(number, 16).ok());
-    let case = Case { seed: numbers.next()??, mask: numbers.next()??, faults_max: numbers.next()?? };
+    let (seed, mask, faults_max) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let case = Case { mask, faults_max, ..Case::new(seed) };
     numbers.next().is_none().then_some(case)
 }

@@ -13,6 +13,8 @@ struct Transcript {
     records: bool,
     lines: VecDeque<String>,
     digest: u64,
+    /// Times are relative to it.
+    epoch: u64,
 }
 
 thread_local! {
@@ -24,9 +26,15 @@ pub(crate) fn begin(records: bool) {
     TRANSCRIPT.set(Transcript { records, ..Transcript::default() });
 }
 
+/// Sets the time at which the run starts.
+pub(crate) fn set_epoch(epoch: u64) {
+    TRANSCRIPT.with_borrow_mut(|transcript| transcript.epoch = epoch);
+}
+
 /// Adds an event: its numbers to the digest, and its text to the lines.
 pub(crate) fn note(now: u64, line: usize, code: u64, number: u64, text: fmt::Arguments<'_>) {
     TRANSCRIPT.with_borrow_mut(|transcript| {
+        let now = now - transcript.epoch;
         for word in [now, (line as u64) << 32 | code, number] {
             transcript.digest =
                 (transcript.digest ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);

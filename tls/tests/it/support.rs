@@ -85,14 +85,12 @@ impl Leaf {
 
     /// Returns a server whose certificate rustls does not parse before it sends it.
     pub fn server_unchecked(&self, version: &'static SupportedProtocolVersion) -> ServerConfig {
-        let provider = ring::default_provider();
-        let key = provider.key_provider.load_private_key(self.key()).unwrap();
-        let certified = CertifiedKey::new(self.chain.clone(), key);
-        ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+        server_config(version, self.resolver())
+    }
+
+    fn resolver(&self) -> Arc<SingleCertAndKey> {
+        let key = ring::default_provider().key_provider.load_private_key(self.key()).unwrap();
+        Arc::new(SingleCertAndKey::from(CertifiedKey::new(self.chain.clone(), key)))
     }
 
     pub fn server(&self, versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
@@ -107,6 +105,17 @@ impl Leaf {
     }
 }
 
+fn server_config(
+    version: &'static SupportedProtocolVersion,
+    resolver: Arc<SingleCertAndKey>,
+) -> ServerConfig {
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(resolver)
+}
+
 /// Returns the CA that the tests' clients trust.
 pub fn ca() -> &'static Ca {
     static CA: OnceLock<Ca> = OnceLock::new();
@@ -114,7 +123,8 @@ pub fn ca() -> &'static Ca {
 }
 
 pub fn client() -> TlsConfig {
-    TlsConfig::only_ca_pem(ca().pem().as_bytes()).unwrap()
+    static PEM: OnceLock<String> = OnceLock::new();
+    TlsConfig::only_ca_pem(PEM.get_or_init(|| ca().pem()).as_bytes()).unwrap()
 }
 
 pub fn machine(config: &TlsConfig) -> Machine {
@@ -141,8 +151,13 @@ impl Server {
 
     /// Returns a server without faults.
     pub fn healthy(version: &'static SupportedProtocolVersion) -> Server {
-        static LEAF: OnceLock<Leaf> = OnceLock::new();
-        Server::new(LEAF.get_or_init(|| ca().leaf(|_| {})).server(&[version]))
+        // The fuzzer creates thousands of servers a second, so the key is parsed once. The rest is
+        // not shared: a resumed session would depend on earlier servers.
+        static RESOLVER: OnceLock<Arc<SingleCertAndKey>> = OnceLock::new();
+        let resolver = RESOLVER.get_or_init(|| ca().leaf(|_| {}).resolver());
+        let mut config = server_config(version, Arc::clone(resolver));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Server::new(config)
     }
 
     /// Processes bytes from the client.

@@ -91,10 +91,48 @@ fn a_gap_starts_before_a_message_that_takes_many_reads() {
         coverage.handle_read(at(seconds), false);
     }
     assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-    // It ends in the read at 50 s, where another one begins.
+    // It ends in the read at 50 s, where another one begins. Posts may wait behind it.
     coverage.handle_message(None);
     coverage.handle_read(at(60), false);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(39)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+}
+
+/// Returns where a gap starts after a message that took the reads from 30 s to 60 s, if `after`
+/// arrives in the read at 60 s or 70 s, and the connection ends after the read at 80 s.
+fn gap_after_slow_message(after: impl FnOnce(&mut Coverage), in_last_read: bool) -> Option<UnixTime> {
+    let mut coverage = streaming();
+    for seconds in [10, 20] {
+        read(&mut coverage, seconds);
+    }
+    for seconds in [30, 40, 50, 60] {
+        coverage.handle_read(at(seconds), seconds == 30);
+    }
+    coverage.handle_message(None);
+    if !in_last_read {
+        coverage.handle_read(at(70), true);
+    }
+    after(&mut coverage);
+    if in_last_read {
+        coverage.handle_read(at(70), true);
+    }
+    coverage.handle_read(at(80), true);
+    gap_after_close(&mut coverage)
+}
+
+#[test]
+fn posts_may_wait_behind_a_slow_message_until_a_post_or_a_keep_alive_arrives() {
+    for in_last_read in [true, false] {
+        let gap = |after: fn(&mut Coverage)| gap_after_slow_message(after, in_last_read);
+        assert_eq!(gap(|c| c.handle_message(None)), Some(unix(19)));
+        assert_eq!(gap(Coverage::handle_skipped), Some(unix(19)));
+        assert_eq!(gap(Coverage::handle_keep_alive), Some(unix(69)));
+        // A Post that waited: the reads at 70 s and 80 s prove ten seconds after it at most.
+        let start = gap(|c| c.handle_message(post(unix(31)))).unwrap();
+        assert!(start >= unix(30) && start <= unix(41), "{start:?}");
+        // One that is repeated proves nothing.
+        let old = post(UnixTime::from_seconds(START - 301));
+        assert_eq!(gap_after_slow_message(|c| c.handle_message(old), in_last_read), Some(unix(19)));
+    }
 }
 
 #[test]
@@ -104,6 +142,7 @@ fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
     // The message that was incomplete at 10 s ends here, and more input stays unread.
     coverage.handle_read(at(20), false);
     coverage.handle_message(None);
+    coverage.handle_keep_alive();
     coverage.handle_backlog();
     // This read contains only the beginning of a message.
     coverage.handle_read(at(30), true);
@@ -113,9 +152,15 @@ fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
 
 #[test]
 fn every_kind_of_message_ends_one() {
-    let ends: [fn(&mut Coverage); 3] =
-        [|c| c.handle_message(None), Coverage::handle_keep_alive, Coverage::handle_skipped];
-    for end in ends {
+    type End = fn(&mut Coverage);
+    let ends: [(End, u64); 4] = [
+        (Coverage::handle_keep_alive, 20),
+        (|c| c.handle_message(post(unix(29))), 29),
+        // Posts may wait behind these.
+        (|c| c.handle_message(None), 0),
+        (Coverage::handle_skipped, 0),
+    ];
+    for (end, start) in ends {
         let mut coverage = streaming();
         coverage.handle_read(at(10), true);
         coverage.handle_read(at(20), false);
@@ -123,7 +168,7 @@ fn every_kind_of_message_ends_one() {
         assert_eq!(coverage.covered_until(clock()), Some(unix(0).saturating_sub(GAP_MARGIN)));
         end(&mut coverage);
         coverage.handle_read(at(40), false);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(19)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(start).saturating_sub(GAP_MARGIN)));
     }
 }
 

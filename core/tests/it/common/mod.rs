@@ -1,34 +1,10 @@
-//! Helpers for the decoder tests: the reference decoder, the event log, ways to split and to chunk
-//! bytes, and a random number generator.
+//! Helpers for the decoder tests: the reference decoder, the event log, and ways to split and to
+//! chunk bytes.
 
 pub(crate) mod event_log;
 pub(crate) mod reference_decoder;
 
-/// SplitMix64; every seed is valid.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number below `bound`, which must not be 0.
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    pub(crate) fn one_in(&mut self, chances: usize) -> bool {
-        self.below(chances) == 0
-    }
-
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len())]
-    }
-}
+use crate::random::Rng;
 
 /// Returns the pieces of `wire` between ascending `cuts`; equal cuts give empty pieces.
 pub(crate) fn pieces<'a>(wire: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
@@ -41,12 +17,12 @@ pub(crate) fn pieces<'a>(wire: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Ite
 }
 
 /// Returns random ascending cuts, some of them equal, so that some reads are empty.
-pub(crate) fn random_cuts(length: usize, random: &mut Random) -> Vec<usize> {
+pub(crate) fn random_cuts(length: usize, random: &mut Rng) -> Vec<usize> {
     let mut cuts = Vec::new();
-    let longest = [1, 3, 16, 40, 1 + length][random.below(5)];
+    let longest = [1, 3, 16, 40, 1 + length][random.index(5)];
     let mut at = 0;
     while at < length {
-        at = length.min(at + random.below(longest + 1));
+        at = length.min(at + random.index(longest + 1));
         cuts.push(at);
     }
     cuts
@@ -58,7 +34,7 @@ const SINGLE_CUTS_MAX: usize = 200;
 /// Returns ways to split `length` bytes: whole, each single cut, byte by byte, and randomly with
 /// empty reads.
 pub(crate) fn deliveries(length: usize, seed: u64) -> impl Iterator<Item = Vec<usize>> {
-    let mut random = Random(seed);
+    let mut random = Rng(seed);
     let singles = (0..=length).step_by(1 + length / SINGLE_CUTS_MAX).map(|cut| vec![cut]);
     let by_byte = [(1..length).collect(), (0..=2 * length).map(|cut| cut / 2).collect()];
     let at_random = (0..8).map(move |_| random_cuts(length, &mut random));
@@ -84,7 +60,7 @@ pub(crate) enum Chunking {
 
 /// Returns the content in chunks, followed by the last chunk.
 pub(crate) fn chunked(content: &[u8], chunking: Chunking) -> Vec<u8> {
-    let mut random = Random(if let Chunking::UpTo16(seed) = chunking { seed } else { 0 });
+    let mut random = Rng(if let Chunking::UpTo16(seed) = chunking { seed } else { 0 });
     let mut wire = Vec::new();
     let mut rest = content;
     while !rest.is_empty() {
@@ -96,7 +72,7 @@ pub(crate) fn chunked(content: &[u8], chunking: Chunking) -> Vec<u8> {
             Chunking::CutAt(at) if rest.len() == content.len() && (1..content.len()).contains(&at) => at,
             Chunking::CutAt(_) => rest.len(),
             Chunking::Each(length) | Chunking::WithExtension(length) => length,
-            Chunking::UpTo16(_) => 1 + random.below(16),
+            Chunking::UpTo16(_) => 1 + random.index(16),
         };
         let (data, behind) = rest.split_at(length.min(rest.len()));
         push_chunk(
@@ -125,26 +101,26 @@ pub(crate) fn streamed(body: &[u8]) -> Vec<u8> {
 }
 
 /// Damages `wire`: flips, deletes, doubles or inserts some bytes.
-pub(crate) fn mutate(wire: &mut Vec<u8>, random: &mut Random) {
-    for _ in 0..1 + random.below(3) {
+pub(crate) fn mutate(wire: &mut Vec<u8>, random: &mut Rng) {
+    for _ in 0..1 + random.index(3) {
         if wire.is_empty() {
             return;
         }
-        let at = random.below(wire.len());
-        match random.below(5) {
-            0 => wire[at] ^= 1 << random.below(8),
+        let at = random.index(wire.len());
+        match random.index(5) {
+            0 => wire[at] ^= 1 << random.index(8),
             1 => {
                 wire.remove(at);
             }
             2 => {
-                let end = wire.len().min(at + 1 + random.below(8));
+                let end = wire.len().min(at + 1 + random.index(8));
                 let doubled = wire[at..end].to_owned();
                 wire.splice(at..at, doubled);
             }
             3 => wire.truncate(at),
             _ => {
                 let special = b"\r\n;=\" \t\\0aF:,\x00\x7F\x80H{";
-                wire.insert(at, special[random.below(special.len())]);
+                wire.insert(at, special[random.index(special.len())]);
             }
         }
     }

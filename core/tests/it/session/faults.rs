@@ -606,3 +606,27 @@ fn gap_covers_a_message_whose_chunk_size_is_sent_slowly() {
         assert!(run.first().gap_from.is_some_and(|from| from <= latest), "{line:?}: {:?}", run.first());
     }
 }
+
+#[test]
+fn gap_starts_before_posts_that_wait_behind_a_slow_message() {
+    // Posts are created every 500 ms. From 4 s on they wait behind a message that takes 6 s.
+    let slow = |last: &str| {
+        let mut attempt = Attempt::stream();
+        for millis in (500..=3_500).step_by(500) {
+            attempt = attempt.line(ms(500), &post(id_of(ms(millis))));
+        }
+        attempt = attempt.bytes(ms(500), chunk("{\"slow\":\""));
+        for _ in 0..5 {
+            attempt = attempt.bytes(secs(1), chunk("x"));
+        }
+        let attempt =
+            attempt.bytes(secs(1), chunk("\"}\r\n")).bytes(ms(5), chunk(last)).bytes(ms(5), chunk(last));
+        run(&config(), Network::new([attempt.act(ms(5), ServerAction::Reset)]), secs(11))
+    };
+    let run = slow("{\"quick\":1}\r\n");
+    assert_eq!((run.disconnected[0].0, run.bytes().len()), (ms(10_015), 10));
+    // The Post of 3,500 ms was delivered, and that of 4,000 ms is lost.
+    assert_eq!(gap_start(&run), 2_500);
+    // A server sends a keep-alive only if no Post waits.
+    assert!(gap_start(&slow("\r\n\r\n")) > 2_500);
+}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
+use crate::random::Rng;
 
 /// The messages of an attempt, each with the position of its last byte on the wire. `None` is a
 /// message over the limit.
