@@ -59,14 +59,12 @@ impl<'a> Entities<'a> {
     /// Returns the mentioned users.
     pub fn mentions(&self) -> impl Iterator<Item = Mention<'a>> + use<'a> {
         let is_v2 = self.format == Format::V2;
-        objects(self.mentions).map(move |mention| {
-            let [id_str, id, screen_name] =
-                mention.fields(["id_str", "id", if is_v2 { "username" } else { "screen_name" }]);
-            Mention {
-                id: either_id(id_str, id),
-                screen_name: screen_name.and_then(|name| name.as_str()),
-                value: mention,
-            }
+        let keys = ["id_str", "id", if is_v2 { "username" } else { "screen_name" }];
+        let mentions = self.mentions.into_iter().flat_map(move |list| list.objects(keys));
+        mentions.map(|(mention, [id_str, id, screen_name])| Mention {
+            id: either_id(id_str, id),
+            screen_name: screen_name.and_then(|name| name.as_str()),
+            value: mention,
         })
     }
 

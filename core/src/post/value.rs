@@ -301,6 +301,27 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// Returns the objects of an array, each with the values of these keys. Reads each object once.
+    pub(super) fn objects<const N: usize>(
+        &self,
+        keys: [&'static str; N],
+    ) -> impl Iterator<Item = (Self, [Option<Self>; N])> + use<'a, N> {
+        let mut walk = self.elements().0;
+        core::iter::from_fn(move || {
+            let object = core::iter::from_fn(|| walk.next_element()).find_map(Self::object)?;
+            let (mut found, mut links) = ([None; N], [0; N]);
+            let wanted = KeyTable::new(&keys, &mut links);
+            let read = walk.cursor.find(&wanted, &mut found, |_, _| false, |_, cursor| cursor.skip());
+            if read.is_err() {
+                // The values before the first invalid byte.
+                walk.position = Position::After;
+                return Some((object, object.fields(keys)));
+            }
+            walk.position = Position::Inside { unread: false };
+            Some((object, found))
+        })
+    }
+
     /// Returns the members of an object in order, with duplicates; none if it is not an object.
     /// Ends at the first byte that is not JSON.
     #[must_use]
@@ -544,6 +565,11 @@ impl<'a> Walk<'a> {
         self.position = Position::Inside { unread: value.is_container() };
         Some((key, value))
     }
+
+    fn next_element(&mut self) -> Option<Value<'a>> {
+        let next = self.next(|scanner, first| Ok(if scanner.next_element(first)? { Some(()) } else { None }));
+        next.map(|((), value)| value)
+    }
 }
 
 /// Iterator over the elements of an array, created by [`Value::elements`].
@@ -553,9 +579,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        let ((), value) =
-            self.0.next(|scanner, first| Ok(if scanner.next_element(first)? { Some(()) } else { None }))?;
-        Some(value)
+        self.0.next_element()
     }
 }
 
