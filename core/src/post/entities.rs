@@ -29,12 +29,20 @@ impl<'a> Entities<'a> {
     /// object.
     #[must_use]
     pub fn new(value: Option<Value<'a>>, format: Format) -> Self {
-        let names = match format {
+        let lists = value.map_or([None; 5], |value| value.fields(Self::names(format)));
+        Self::of_lists(lists, format)
+    }
+
+    /// Returns the keys of the lists, in the order of [`Self::of_lists`].
+    pub(super) const fn names(format: Format) -> [&'static str; 5] {
+        match format {
             Format::V2 => ["hashtags", "cashtags", "mentions", "urls", "media"],
-            _ => ["hashtags", "symbols", "user_mentions", "urls", "media"],
-        };
-        let [hashtags, cashtags, mentions, urls, media] =
-            value.map_or([None; 5], |value| value.fields(names));
+            Format::Legacy => ["hashtags", "symbols", "user_mentions", "urls", "media"],
+        }
+    }
+
+    pub(super) const fn of_lists(lists: [Option<Value<'a>>; 5], format: Format) -> Self {
+        let [hashtags, cashtags, mentions, urls, media] = lists;
         Self { hashtags, cashtags, mentions, urls, media, format }
     }
 
@@ -51,14 +59,12 @@ impl<'a> Entities<'a> {
     /// Returns the mentioned users.
     pub fn mentions(&self) -> impl Iterator<Item = Mention<'a>> + use<'a> {
         let is_v2 = self.format == Format::V2;
-        objects(self.mentions).map(move |mention| {
-            let [id_str, id, screen_name] =
-                mention.fields(["id_str", "id", if is_v2 { "username" } else { "screen_name" }]);
-            Mention {
-                id: either_id(id_str, id),
-                screen_name: screen_name.and_then(|name| name.as_str()),
-                value: mention,
-            }
+        let keys = ["id_str", "id", if is_v2 { "username" } else { "screen_name" }];
+        let mentions = self.mentions.into_iter().flat_map(move |list| list.objects(keys));
+        mentions.map(|(mention, [id_str, id, screen_name])| Mention {
+            id: either_id(id_str, id),
+            screen_name: screen_name.and_then(|name| name.as_str()),
+            value: mention,
         })
     }
 

@@ -1,6 +1,8 @@
 //! The keys that the accessors of a Post read, and storage for their values.
 
+use super::entities::Entities;
 use super::value::Value;
+use crate::stream::message::Format;
 
 /// Declares an enum of keys with their names, and a list of the names in the same order.
 macro_rules! keys {
@@ -89,35 +91,45 @@ const SLOTS: usize = LEGACY.len();
 
 /// The values of a Post's keys, in the order of the enum.
 #[derive(Clone)]
-pub(super) struct Fields<'a>([Option<Value<'a>>; SLOTS]);
+pub(super) struct Fields<'a> {
+    values: [Option<Value<'a>>; SLOTS],
+    /// What the value of `entities` contains, if it is a well-formed object.
+    entities: Option<Entities<'a>>,
+}
 
 impl<'a> Fields<'a> {
     /// Finds the values of all keys of a legacy Post in one scan.
     pub(super) fn of_legacy(post: Option<Value<'a>>) -> Self {
-        Self::find(post, &LEGACY)
+        Self::find(post, &LEGACY, Legacy::Entities as usize, Format::Legacy)
     }
 
     /// Finds the values of all keys of the `data` of a v2 Post in one scan.
     pub(super) fn of_v2(data: Option<Value<'a>>) -> Self {
-        Self::find(data, &V2_NAMES)
+        Self::find(data, &V2_NAMES, V2::Entities as usize, Format::V2)
     }
 
-    fn find(value: Option<Value<'a>>, names: &[&str]) -> Self {
-        let mut slots = [None; SLOTS];
-        if let (Some(value), Some(slots)) = (value, slots.get_mut(..names.len())) {
-            value.fill(names, slots);
-        }
-        Self(slots)
+    fn find(value: Option<Value<'a>>, names: &[&str], entities: usize, format: Format) -> Self {
+        let mut values = [None; SLOTS];
+        let lists = match (value, values.get_mut(..names.len())) {
+            (Some(value), Some(found)) => value.fill(names, found, entities, Entities::names(format)),
+            _ => None,
+        };
+        Self { values, entities: lists.map(|lists| Entities::of_lists(lists, format)) }
+    }
+
+    #[inline]
+    pub(super) fn entities(&self) -> Option<Entities<'a>> {
+        self.entities
     }
 
     #[inline]
     pub(super) fn legacy(&self, key: Legacy) -> Option<Value<'a>> {
-        self.0.get(key as usize).copied().flatten()
+        self.values.get(key as usize).copied().flatten()
     }
 
     #[inline]
     pub(super) fn v2(&self, key: V2) -> Option<Value<'a>> {
-        self.0.get(key as usize).copied().flatten()
+        self.values.get(key as usize).copied().flatten()
     }
 }
 

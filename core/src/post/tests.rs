@@ -283,3 +283,31 @@ fn debug_output_contains_no_post_content() {
         }
     }
 }
+
+#[test]
+fn index_finds_the_entities_in_its_scan_if_they_are_well_formed() {
+    let deep = "[".repeat(126);
+    for (entities, is_known) in [
+        (r#"{"urls":[{"url":"a"}],"hashtags":[{"text":"b"}]}"#, true),
+        (r#"{"hashtags":[{"text":"b"}],"urls":[{"url":"a"}],"x":{"urls":[]},"urls":[]}"#, true),
+        ("{}", true),
+        ("[]", false),
+        ("null", false),
+        (r#"{"urls":[{"url":"a"}],x"#, false),
+        (&format!(r#"{{"x":{deep}{},"urls":[{{"url":"a"}}]}}"#, "]".repeat(126)), true),
+        (&format!(r#"{{"x":{deep}[]{},"urls":[{{"url":"a"}}]}}"#, "]".repeat(126)), false),
+    ] {
+        for (front, back) in [(r#"{"id":1,"entities":"#, "}"), (r#"{"data":{"id":"1","entities":"#, "}}")] {
+            let message = format!("{front}{entities},\"lang\":\"c\"{back}");
+            let index = Post::new(message.as_bytes()).index();
+            // In v2, `data` is one more object around the entities, but its own scan begins there.
+            assert_eq!(index.post().fields.unwrap().entities().is_some(), is_known, "{message}");
+            let read = |post: Post<'_>| {
+                let entities = post.entities();
+                let urls: Vec<_> = entities.urls().map(|url| string(url.url())).collect();
+                (urls, list(entities.hashtags()), string(post.lang()))
+            };
+            both(&message, read);
+        }
+    }
+}

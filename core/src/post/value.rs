@@ -245,57 +245,46 @@ impl<'a> Value<'a> {
     ) -> [Option<Self>; N] {
         const { assert!(N < 256, "at most 255 keys") };
         let mut found = [None; N];
-        // Malformed input ends the scan, like the end of the object.
-        let _ = self.find_all(KeyTable::new(&keys, &mut [0; N]), &mut found, enough);
+        if let (Repr::Object(bytes), true) = (self.0, N > 0) {
+            let mut links = [0; N];
+            let wanted = KeyTable::new(&keys, &mut links);
+            let enough = |missing, found: &[Option<Self>]| missing == 0 || enough(found);
+            // Malformed input ends the scan, like the end of the object.
+            let _ = Cursor::new(bytes).find(&wanted, &mut found, enough, |_, cursor| cursor.skip());
+        }
         found
     }
 
-    /// Writes the values to `found`, which must have one `None` for each key. At most 255 keys.
-    pub(super) fn fill(&self, keys: &[&str], found: &mut [Option<Self>]) {
-        let _ = self.find_all(KeyTable::new(keys, &mut [0; 255]), found, |_| false);
-    }
-
-    fn find_all(
+    /// Writes the values to `found`, which must have one `None` for each key. At most 255 keys. In
+    /// the same scan, finds the values of `inner_keys` in the object that is the value of the key at
+    /// `inner`. Returns `None` if there is no such object, or if it is malformed.
+    pub(super) fn fill<const N: usize>(
         &self,
-        wanted: KeyTable<'_>,
+        keys: &[&str],
         found: &mut [Option<Self>],
-        enough: impl Fn(&[Option<Self>]) -> bool,
-    ) -> Result<(), Malformed> {
-        let Repr::Object(bytes) = self.0 else { return Ok(()) };
-        let mut missing = found.len();
-        if missing == 0 {
-            return Ok(());
-        }
-        let mut cursor = Cursor::new(bytes);
-        cursor.open()?;
-        let mut first = true;
-        while let Some(key) = cursor.scanner.next_key(&mut first)? {
-            let Some(slot) = wanted.find(&key) else {
-                cursor.scanner.skip_value()?;
-                continue;
-            };
-            if found.get(slot).is_none_or(Option::is_some) {
-                cursor.scanner.skip_value()?;
-                continue;
-            }
-            let value = cursor.value()?;
-            // If a key is requested twice, both places get its value.
-            let mut next = Some(slot);
-            while let Some(slot) = next {
-                if let Some(empty) = found.get_mut(slot) {
-                    *empty = Some(value);
-                    missing -= 1;
+        inner: usize,
+        inner_keys: [&str; N],
+    ) -> Option<[Option<Self>; N]> {
+        let Repr::Object(bytes) = self.0 else { return None };
+        let (mut links, mut inner_links) = ([0; 255], [0; N]);
+        let wanted = KeyTable::new(keys, &mut links);
+        let inner_wanted = KeyTable::new(&inner_keys, &mut inner_links);
+        let mut inner_found = None;
+        let _ = Cursor::new(bytes).find(
+            &wanted,
+            found,
+            |_, _| false,
+            |slot, cursor| {
+                if slot != inner || cursor.scanner.peek()? != b'{' {
+                    return cursor.skip();
                 }
-                next = wanted.after(slot, &key);
-            }
-            if missing == 0 || enough(found) {
-                return Ok(());
-            }
-            if value.is_container() {
-                cursor.scanner.skip_value()?;
-            }
-        }
-        Ok(())
+                let mut values = [None; N];
+                cursor.find(&inner_wanted, &mut values, |_, _| false, |_, cursor| cursor.skip())?;
+                inner_found = Some(values);
+                Ok(())
+            },
+        );
+        inner_found
     }
 
     fn is_container(self) -> bool {
@@ -309,6 +298,27 @@ impl<'a> Value<'a> {
         Elements(match self.0 {
             Repr::Array(bytes) => Walk::new(bytes),
             _ => Walk::nothing(),
+        })
+    }
+
+    /// Returns the objects of an array, each with the values of these keys. Reads each object once.
+    pub(super) fn objects<const N: usize>(
+        &self,
+        keys: [&'static str; N],
+    ) -> impl Iterator<Item = (Self, [Option<Self>; N])> + use<'a, N> {
+        let mut walk = self.elements().0;
+        core::iter::from_fn(move || {
+            let object = core::iter::from_fn(|| walk.next_element()).find_map(Self::object)?;
+            let (mut found, mut links) = ([None; N], [0; N]);
+            let wanted = KeyTable::new(&keys, &mut links);
+            let read = walk.cursor.find(&wanted, &mut found, |_, _| false, |_, cursor| cursor.skip());
+            if read.is_err() {
+                // The values before the first invalid byte.
+                walk.position = Position::After;
+                return Some((object, object.fields(keys)));
+            }
+            walk.position = Position::Inside { unread: false };
+            Some((object, found))
         })
     }
 
@@ -435,6 +445,54 @@ impl<'a> Cursor<'a> {
     }
 
     /// Returns the object or array that starts here with `byte`, left unread.
+    /// Reads the object at the cursor, to its end or until `enough`, which gets the number of keys
+    /// that are still missing. Writes the first value of each key to `found`. Each array or object
+    /// that is such a value is read by `container`, which gets the index of its key.
+    #[inline]
+    fn find(
+        &mut self,
+        wanted: &KeyTable<'_>,
+        found: &mut [Option<Value<'a>>],
+        enough: impl Fn(usize, &[Option<Value<'a>>]) -> bool,
+        mut container: impl FnMut(usize, &mut Self) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        let mut missing = found.len();
+        self.open()?;
+        let mut first = true;
+        while let Some(key) = self.scanner.next_key(&mut first)? {
+            let Some(slot) = wanted.find(&key) else {
+                self.skip()?;
+                continue;
+            };
+            if found.get(slot).is_none_or(Option::is_some) {
+                self.skip()?;
+                continue;
+            }
+            let value = self.value()?;
+            // If a key is requested twice, both places get its value.
+            let mut next = Some(slot);
+            while let Some(slot) = next {
+                if let Some(empty) = found.get_mut(slot) {
+                    *empty = Some(value);
+                    missing -= 1;
+                }
+                next = wanted.after(slot, &key);
+            }
+            if enough(missing, found) {
+                return Ok(());
+            }
+            if value.is_container() {
+                container(slot, self)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn skip(&mut self) -> Result<(), Malformed> {
+        self.scanner.skip_value()
+    }
+
     #[inline]
     fn container(&self, byte: u8) -> Option<Value<'a>> {
         match byte {
@@ -507,6 +565,11 @@ impl<'a> Walk<'a> {
         self.position = Position::Inside { unread: value.is_container() };
         Some((key, value))
     }
+
+    fn next_element(&mut self) -> Option<Value<'a>> {
+        let next = self.next(|scanner, first| Ok(if scanner.next_element(first)? { Some(()) } else { None }));
+        next.map(|((), value)| value)
+    }
 }
 
 /// Iterator over the elements of an array, created by [`Value::elements`].
@@ -516,9 +579,7 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        let ((), value) =
-            self.0.next(|scanner, first| Ok(if scanner.next_element(first)? { Some(()) } else { None }))?;
-        Some(value)
+        self.0.next_element()
     }
 }
 

@@ -257,17 +257,24 @@ impl<'a> Post<'a> {
     /// `entities`.
     #[must_use]
     pub fn entities(&self) -> Entities<'a> {
-        Entities::new(self.entities_value(), self.format)
+        let [inner, plain] = self.entities_values();
+        match (inner, self.fields.and_then(Fields::entities)) {
+            (None, Some(known)) => known,
+            _ => Entities::new(inner.or(plain), self.format),
+        }
     }
 
-    fn entities_value(&self) -> Option<Value<'a>> {
+    /// Returns the entities of the longer text, and those of the Post.
+    fn entities_values(&self) -> [Option<Value<'a>>; 2] {
         let inner = |outer: Value<'a>| outer.get("entities").and_then(Value::object);
-        if self.format == Format::V2 {
+        let (longer, entities) = if self.format == Format::V2 {
             let [note, new_note, entities] = self.v2([V2::NoteTweet, V2::NotePost, V2::Entities]);
-            return note.and_then(Value::object).or(new_note).and_then(inner).or(entities);
-        }
-        let [extended, entities] = self.extended(Legacy::Entities);
-        extended.and_then(inner).or(entities)
+            (note.and_then(Value::object).or(new_note), entities)
+        } else {
+            let [extended, entities] = self.extended(Legacy::Entities);
+            (extended, entities)
+        };
+        [longer.and_then(inner), entities]
     }
 
     /// Returns the photos, videos and GIFs uploaded with it, at most

@@ -470,6 +470,14 @@ const fn special(block: u64) -> u64 {
     (quote_or_control | backslash) & !block & HIGH
 }
 
+/// Returns true if no byte is a quote, a backslash or a control character. `N` is at least 8.
+#[inline]
+pub(crate) fn is_plain<const N: usize>(bytes: &[u8; N]) -> bool {
+    // The last block may overlap the one before it.
+    let starts = (0..N - 8).step_by(8).chain([N - 8]);
+    starts.filter_map(|at| eight(bytes, at)).fold(0, |found, block| found | special(block)) == 0
+}
+
 /// Skips the rest of a string after its opening quote. Returns the offset after the closing quote,
 /// and whether there are escapes.
 #[inline]

@@ -146,3 +146,26 @@ fn depth_limit_applies_to_skipping_and_not_to_descending() {
     assert!(Value::new(deep(128).as_bytes()).unwrap().raw().is_some());
     assert!(Value::new(deep(129).as_bytes()).unwrap().raw().is_none());
 }
+
+#[test]
+fn objects_of_an_array_are_those_of_a_scan_for_each() {
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let lists = [
+        format!(r#"[{{"id":"1","a":[{{"id":2}}],"n":{}}}, 3, {{"n":4,"x":5,"n":6}} ,[{{}}],{{}}]"#, deep(9)),
+        format!(r#"[{{"x":{},"id":1}},{{"id":2}}]"#, deep(126)),
+        format!(r#"[{{"x":{},"id":1}},{{"id":2}}]"#, deep(127)),
+        String::from(r#"[{"id":1,"n":2,"x":01},{"id":3}]"#),
+        String::from(r#"[{"id":1,"n":2,"x":3]},{"id":3}]"#),
+        String::from(r#"{"id":1}"#),
+    ];
+    let shown = |value: Option<Value<'_>>| value.map(|value| (value.kind(), value.as_id()));
+    for list in &lists {
+        for end in 0..=list.len() {
+            let Some(value) = Value::new(&list.as_bytes()[..end]) else { continue };
+            let objects = value.elements().filter(|element| element.kind() == ValueKind::Object);
+            let each: Vec<_> = objects.map(|object| object.fields(["id", "n"]).map(shown)).collect();
+            let once: Vec<_> = value.objects(["id", "n"]).map(|(_, found)| found.map(shown)).collect();
+            assert_eq!(once, each, "{} of {list}", end);
+        }
+    }
+}
