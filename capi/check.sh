@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the C interface from a clean clone: `capi/check.sh TOOL`, where TOOL is the command-line tool, which
-# simulates the server. Skips what is not installed, and names it.
+# Checks the C interface from a clean clone: `capi/check.sh TOOL`, where TOOL is the command-line
+# tool, which simulates the server. Skips what is not installed, and names it.
 set -euo pipefail
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 tool=$(realpath "$1")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the libraries and installs them under a prefix, with headers and the files for pkg-config and CMake:
+# Builds the libraries and installs them under a prefix, with headers and the files for pkg-config
+# and CMake:
 #
 #     capi/install.sh PREFIX [--debug]
 #

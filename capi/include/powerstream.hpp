@@ -2,7 +2,8 @@
  * Powerstream for C++17: owning handles over powerstream.h, in this header alone.
  *
  * - A handle is move-only, and frees itself.
- * - Texts and messages are std::string_view. A view is valid until the next call that may change the handle.
+ * - Texts and messages are std::string_view. A view is valid until the next call that may change
+ *   the handle.
  * - Lengths of time are std::chrono. Points in time are std::chrono::steady_clock.
  * - No exceptions: what can fail returns Result<T> or Status. Both convert to false if they failed.
  *
@@ -238,6 +239,9 @@ public:
     void timeout(std::uint64_t now) noexcept { ps_session_timeout(get(), now); }
     void closed(std::uint64_t now) noexcept { ps_session_closed(get(), now); }
     void os_error(int error, std::uint64_t now) noexcept { ps_session_os_error(get(), error, now); }
+    void transport_error(ps_transport_error error, std::uint64_t now) noexcept {
+        ps_session_transport_error(get(), error, 0, now);
+    }
     void shutdown() noexcept { ps_session_shutdown(get()); }
 
     ps_session *get() const noexcept { return handle_.get(); }
@@ -345,7 +349,7 @@ public:
         ps_status status = ps_stream_next(get(), length, &event);
         return event != nullptr ? Result<Event>(Event(event)) : Result<Event>(checked(status));
     }
-    /* Starts a thread that reads into a queue. The descriptor is readable when an event is ready. */
+    /* Starts a thread that reads into a queue. The descriptor is readable if an event is ready. */
     Result<int> start_reader(std::size_t messages_max = 0, ps_overflow overflow = PS_OVERFLOW_WAIT) {
         std::int32_t fd = -1;
         ps_status status = ps_stream_start_reader(get(), messages_max, overflow, &fd);

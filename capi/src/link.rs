@@ -227,7 +227,8 @@ pub unsafe extern "C" fn ps_link_new(
                     start: 0,
                     end: 0,
                     is_filled: false,
-                    // Long enough for a request, so that no other copy of the token is left in memory.
+                    // Long enough for a request, so that no other copy of the token is left in
+                    // memory.
                     outgoing: Vec::with_capacity(READ_BYTES),
                     sent: 0,
                     step: ps_step { kind: ps_step_kind::Event, deadline_ns: 0 },

@@ -475,7 +475,9 @@ impl EventCell {
                 RecoveryEvent::Completed { recovery, posts } => {
                     self.completed(recovery.range, recovery.group.number(), *posts);
                 }
-                RecoveryEvent::Lost { recovery, .. } => self.lost(recovery.range, recovery.group.number()),
+                RecoveryEvent::Lost { recovery, posts, .. } => {
+                    self.lost(recovery.range, recovery.group.number(), *posts);
+                }
                 other => unreachable!("the crates are released together, and this event is new: {other:?}"),
             },
             other => unreachable!("the crates are released together, and this event is new: {other:?}"),
@@ -506,8 +508,8 @@ impl EventCell {
                 OwnedRecoveryEvent::Completed { recovery, posts } => {
                     self.completed(recovery.range, recovery.group.number(), *posts);
                 }
-                OwnedRecoveryEvent::Lost { recovery, .. } => {
-                    self.lost(recovery.range, recovery.group.number());
+                OwnedRecoveryEvent::Lost { recovery, posts, .. } => {
+                    self.lost(recovery.range, recovery.group.number(), *posts);
                 }
                 other => unreachable!("the crates are released together, and this event is new: {other:?}"),
             },
@@ -551,7 +553,7 @@ impl EventCell {
         self.recovery(ps_event_kind::RecoveryCompleted, range, group, posts);
     }
 
-    fn lost(&mut self, range: TimeRange, group: u16) {
-        self.recovery(ps_event_kind::RecoveryLost, range, group, 0);
+    fn lost(&mut self, range: TimeRange, group: u16, posts: u64) {
+        self.recovery(ps_event_kind::RecoveryLost, range, group, posts);
     }
 }

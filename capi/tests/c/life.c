@@ -2,8 +2,9 @@
  *
  *     life [MESSAGES [BASE_URL]]
  *
- * Feeds sessions from memory: MESSAGES messages with reconnects between them, a shutdown in every state, and calls
- * with null, with wrong lengths and out of order. With BASE_URL, reads a stream of the simulator, too. */
+ * Feeds sessions from memory: MESSAGES messages with reconnects between them, a shutdown in every
+ * state, and calls with wrong lengths and out of order. With BASE_URL, reads a stream of the
+ * simulator, too. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -71,7 +72,7 @@ static unsigned long feed(ps_session *session, const char *input, size_t length,
     return messages;
 }
 
-/* Performs steps until the session is in the step; at most the connect, the request and the head. */
+/* Performs steps until the session is in the step: the connect, the request and the head. */
 static void advance(ps_session *session, ps_step_kind until) {
     for (int steps = 0; steps < 20 && ps_session_poll(session).kind != until; steps++) {
         ps_step step = ps_session_poll(session);
@@ -456,7 +457,8 @@ static void *run(void *unused) {
     return NULL;
 }
 
-/* In a thread, because Rust's standard library keeps 48 bytes of the main thread until the process ends. */
+/* In a thread, because Rust's standard library keeps 48 bytes of the main thread until the process
+ * ends. */
 int main(int argc, char **argv) {
     (void)argc;
     pthread_t thread;
