@@ -105,25 +105,32 @@ fn start(driver: &Path, mode: &str, job: ReadJob) -> ReadHandle {
     let mut driver = Driver::start(driver, mode, &job.config, job.ca_pem.as_deref(), &["hold=1"]);
     let commands = Arc::new(Mutex::new(driver.commands()));
     let (shutdown, is_over) = (ShutdownHandle::new(), Arc::new(AtomicBool::new(false)));
-    let (watched, is_watched, sender) = (shutdown.clone(), Arc::clone(&is_over), Arc::clone(&commands));
+    let watch = (shutdown.clone(), Arc::clone(&is_over), Arc::clone(&commands));
     std::thread::spawn(move || {
-        while !watched.is_shut_down() && !is_watched.load(Ordering::Relaxed) {
+        let (shutdown, is_over, commands) = watch;
+        while !shutdown.is_shut_down() && !is_over.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(1));
         }
-        sender.lock().unwrap().shut_down();
+        commands.lock().unwrap().shut_down();
     });
+    let handle = shutdown.clone();
     let thread = std::thread::spawn(move || {
         let mut is_taken = true;
         while let (true, Some(printed)) = (is_taken, driver.next()) {
             if let Some(event) = read_event(printed) {
                 is_taken = job.events.send((Instant::now(), event)).is_ok();
-                commands.lock().unwrap().go_on();
+                let mut commands = commands.lock().unwrap();
+                // A shutdown before the event was taken comes before the permit to go on.
+                if shutdown.is_shut_down() {
+                    commands.shut_down();
+                }
+                commands.go_on();
             }
         }
         is_over.store(true, Ordering::Relaxed);
         assert!(!is_taken || driver.succeeds());
     });
-    ReadHandle::new(shutdown, thread)
+    ReadHandle::new(handle, thread)
 }
 
 /// The checks with a proxy. Below the client level, the program connects, so it has to pass the
