@@ -441,8 +441,8 @@ pub unsafe extern "C" fn ps_stream_checkpoint(
             if buffer.len() < crate::checkpoint::BUFFER_MIN {
                 return Err(ps_status::Space.into());
             }
-            // Releases the event that was lent, which counts as delivered.
-            let _ = source.find_next();
+            // The event that was lent last counts as delivered. Another one must not be looked for,
+            // because it would count, too.
             let Some(Position { covered_until, missing, .. }) = source.position() else {
                 return Ok(ps_status::Absent);
             };

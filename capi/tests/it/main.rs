@@ -5,4 +5,5 @@
 
 mod conformance;
 mod driver;
+mod merged;
 mod support;
