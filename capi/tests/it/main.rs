@@ -7,3 +7,4 @@ mod conformance;
 mod driver;
 mod merged;
 mod support;
+mod wrapper;
