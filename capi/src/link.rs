@@ -496,6 +496,7 @@ pub unsafe extern "C" fn ps_link_covered_until(
     // SAFETY: the caller passes a live handle and a place for the result.
     unsafe {
         read(link, ps_status::Null, |link| match link.driver.buffered().session().covered_until() {
+            _ if covered_until_ms.is_null() => ps_status::Null,
             Some(covered_until) => {
                 put(covered_until_ms, covered_until.as_millis());
                 ps_status::Ok

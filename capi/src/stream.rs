@@ -19,7 +19,7 @@ use powerstream_core::monitor::Monitor;
 use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::border::{
-    Failure, Handle, LastError, Outcome, free, give, last_error, ps_bytes, put, slice, slice_mut, with,
+    Failure, Handle, LastError, Outcome, free, give, last_error, ps_bytes, put, required, slice, slice_mut, with,
 };
 use crate::config::ps_config;
 use crate::event::{EventCell, ps_event, ps_event_kind};
@@ -338,6 +338,7 @@ pub unsafe extern "C" fn ps_stream_start_reader(
     // SAFETY: the caller passes a live handle and a place for the result.
     unsafe {
         with(stream, |stream| {
+            required(fd)?;
             let mut config = QueueConfig::default();
             if messages_max > 0 {
                 config.messages_max = messages_max;

@@ -246,6 +246,7 @@ static bool handshake(uint64_t deadline) {
             wait_until(deadline, POLLIN);
         } else if (error != 0 || ps_tls_check(tls) != PS_STATUS_OK) {
             send_tls(0); /* The alert. */
+            if (error == 0 && ps_tls_last_error(tls).len == 0) exit(EXIT_FAILURE);
             ps_session_tls_error(session, tls, error, now());
             return false;
         }

@@ -5,6 +5,7 @@
 
 mod conformance;
 mod driver;
+mod functions;
 mod merged;
 mod support;
 mod wrapper;
