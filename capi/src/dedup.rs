@@ -6,7 +6,7 @@ use powerstream_core::dedup::{Insert, Window, WindowConfig};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
-use crate::border::{Failure, Handle, LastError, free, give, guard, put, required, read, with};
+use crate::border::{Failure, Handle, LastError, free, give, guard, put, read, required, with};
 use crate::status::ps_status;
 
 /// A bounded window of Post ids that recognizes duplicates exactly.

@@ -19,7 +19,8 @@ use powerstream_core::monitor::Monitor;
 use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::border::{
-    Failure, Handle, LastError, Outcome, free, give, last_error, ps_bytes, put, required, slice, slice_mut, with,
+    Failure, Handle, LastError, Outcome, free, give, last_error, ps_bytes, put, required, slice, slice_mut,
+    with,
 };
 use crate::config::ps_config;
 use crate::event::{EventCell, ps_event, ps_event_kind};

@@ -23,7 +23,9 @@ fn read(driver: &Path, mode: &str, mut case: TestCase) -> Recorder {
         let printed = driver.next().expect("the driver ended before the script was complete");
         let flow = match printed {
             Printed::Event(event) => recorder.record(event),
-            other => other.foreign().map_or(ControlFlow::Continue(()), |event| recorder.record_foreign(event)),
+            other => {
+                other.foreign().map_or(ControlFlow::Continue(()), |event| recorder.record_foreign(event))
+            }
         };
         if flow.is_break() {
             return case.recorder;
@@ -176,7 +178,9 @@ fn read_live(driver: &Path, mode: &str, case: no_silent_loss::TestCase) -> no_si
                 continue;
             }
             Printed::End(covered) => return recorder.ended(covered),
-            other => other.foreign().map_or(ControlFlow::Continue(()), |event| recorder.record_foreign(event)),
+            other => {
+                other.foreign().map_or(ControlFlow::Continue(()), |event| recorder.record_foreign(event))
+            }
         };
         if flow.is_break() {
             commands.shut_down();

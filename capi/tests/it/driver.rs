@@ -297,9 +297,8 @@ fn kind_name(number: u64) -> &'static str {
 fn settings(config: &Config, ca_pem: Option<&str>) -> Vec<String> {
     let session = config.session();
     let scheme = if session.origin.scheme() == Scheme::Https { "https" } else { "http" };
-    let schedule = |schedule: Schedule| {
-        format!("{},{}", schedule.first.as_nanos(), schedule.ceiling.as_nanos())
-    };
+    let schedule =
+        |schedule: Schedule| format!("{},{}", schedule.first.as_nanos(), schedule.ceiling.as_nanos());
     let mut settings = vec![
         format!("base_url={scheme}://{}", session.origin.authority()),
         format!("message_bytes_max={}", session.message_bytes_max),

@@ -210,7 +210,11 @@ fn processes_in_c_deliver_each_post_once_over_outages_and_kills() {
     // The events of the recoveries: ranges that backfill does not reach, and their new Posts.
     // An event after the last checkpoint of a killed process is not among them.
     let recovered: u64 = delivered.completed.iter().map(|(_, posts)| posts).sum();
-    assert!((5_000..=delivered.recovered as u64).contains(&recovered), "{recovered} {:?}", delivered.recovered);
+    assert!(
+        (5_000..=delivered.recovered as u64).contains(&recovered),
+        "{recovered} {:?}",
+        delivered.recovered
+    );
     let minutes = |range: &Range<u64>| (range.end - range.start) / 60_000;
     assert!(delivered.completed.iter().any(|(range, _)| minutes(range) > 90), "{:?}", delivered.completed);
     let is_within_a_gap = |range: &Range<u64>| {
