@@ -393,7 +393,7 @@ public:
         }
         return counters;
     }
-    /* Returns a counter by its name, such as "posts", and its label; none if there is no such one. */
+    /* Returns a counter by its name, such as "posts", and its label; none if there is none. */
     std::optional<std::uint64_t> counter(std::string_view name, std::string_view label = {}) const {
         for (const Counter &counter : counters()) {
             if (counter.name == name && counter.label == label) {
@@ -402,7 +402,7 @@ public:
         }
         return std::nullopt;
     }
-    /* Returns an upper bound of the time from creation to receipt, for `per_mille` of 1,000 Posts. */
+    /* Returns an upper bound of the time from creation to receipt, for so many of 1,000 Posts. */
     std::optional<Nanoseconds> lag(std::uint16_t per_mille) const noexcept {
         std::uint64_t lag = 0;
         bool is_known = ps_monitor_lag(get(), per_mille, &lag) == PS_STATUS_OK;

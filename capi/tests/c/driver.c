@@ -207,7 +207,7 @@ static int connect_to_target(uint64_t deadline) {
 
 /* TLS between the socket and a session. */
 
-/* Sends what TLS has to send, at least a part if the deadline allows. Returns 0 or an error number. */
+/* Sends what TLS has to send, as far as the deadline allows. Returns 0 or an error number. */
 static int send_tls(uint64_t deadline) {
     ps_bytes out;
     while ((out = ps_tls_transmit(tls)).len > 0) {

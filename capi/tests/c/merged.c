@@ -56,7 +56,7 @@ static void load(ps_config *config, const char *file_name) {
     check(ps_config_set_checkpoint(config, bytes, length), ps_config_last_error(config));
 }
 
-/* Saves a checkpoint in one step, so that a process that is killed leaves the old or the new one. */
+/* Saves a checkpoint in one step: a process that is killed leaves the old or the new one. */
 static void save(ps_stream *stream, const char *file_name) {
     static char bytes[65536];
     char new_name[1024];
