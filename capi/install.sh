@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds the libraries and installs them under a prefix, with headers and the files for pkg-config and CMake:
+# Builds the libraries and installs them under a prefix, with headers and the files for pkg-config
+# and CMake:
 #
 #     capi/install.sh PREFIX [--debug]
 #
-# `cargo cinstall` (cargo-c) does the same and knows more systems.
+# `cargo cinstall` (cargo-c) does the same, and knows more systems and options.
 set -euo pipefail
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 prefix=$(realpath -m "${1:?usage: install.sh PREFIX [--debug]}")

@@ -1,7 +1,8 @@
-# Defines the imported targets powerstream::shared and powerstream::static, and powerstream::powerstream: the shared
-# library, or the static one if POWERSTREAM_STATIC is set.
+# Defines the imported targets powerstream::shared and powerstream::static, and
+# powerstream::powerstream: the shared library, or the static one if POWERSTREAM_STATIC is set.
 #
-# Found under PREFIX/lib/cmake/powerstream (install.sh) or PREFIX/share/cmake/powerstream (cargo cinstall).
+# Found under PREFIX/lib/cmake/powerstream (install.sh) or PREFIX/share/cmake/powerstream (cargo
+# cinstall).
 get_filename_component(_powerstream_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 find_path(_powerstream_include powerstream.h
     PATHS "${_powerstream_prefix}/include" PATH_SUFFIXES powerstream NO_DEFAULT_PATH NO_CACHE)

@@ -2,7 +2,7 @@
  *
  *     blocking BASE_URL [CA_FILE] [MAX_POSTS]
  *
- * The token is in X_BEARER_TOKEN. `powerstream simulate --listen 127.0.0.1:8080` is a server to try. */
+ * The token is in X_BEARER_TOKEN. `powerstream simulate --listen ADDRESS` is a server to try. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

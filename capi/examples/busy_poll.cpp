@@ -1,18 +1,19 @@
-/* Polls a plain socket in a loop on one processor, with the kernel's receive timestamps (SO_TIMESTAMPNS), and
- * prints a histogram of the time from the kernel's receipt of a Post to its delivery. Linux.
+/* Polls a plain socket in a loop on one processor, with the kernel's receive timestamps
+ * (SO_TIMESTAMPNS), and prints a histogram of the time from the kernel's receipt of a Post to its
+ * delivery. Linux.
  *
  *     busy_poll BASE_URL [PROCESSOR] [MAX_POSTS]
  *
- * The base URL is http:// on this machine, for example of a tunnel that ends TLS. The session lends each message
- * from the buffer of the read, without a copy. */
+ * The base URL is http:// on this machine, for example of a tunnel that ends TLS. The session lends
+ * each message from the buffer of the read, without a copy. */
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <powerstream.hpp>
@@ -32,7 +33,7 @@ static std::uint64_t nanoseconds(const timespec &time) {
     return static_cast<std::uint64_t>(time.tv_sec) * 1000000000u + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-/* Receives without waiting, with the time at which the kernel received the last segment; 0 without one. */
+/* Receives without waiting. `kernel_ns` gets when the kernel received the last segment, or 0. */
 static ssize_t receive(int fd, char *buffer, std::size_t length, std::uint64_t &kernel_ns) {
     alignas(cmsghdr) char control[256];
     iovec part{buffer, length};
@@ -51,6 +52,39 @@ static ssize_t receive(int fd, char *buffer, std::size_t length, std::uint64_t &
         kernel_ns = nanoseconds(time);
     }
     return count;
+}
+
+/* Connects to the first address that is allowed and answers, and reports it. Returns the socket. */
+static int connect_socket(ps::Config &config, ps::Session &session) {
+    ps_bytes host;
+    std::uint16_t port = 0;
+    ps_config_target(config.get(), &host, &port, nullptr);
+    addrinfo hints{}, *list = nullptr;
+    hints.ai_socktype = SOCK_STREAM;
+    std::string name(ps::view(host)), service = std::to_string(port);
+    if (getaddrinfo(name.c_str(), service.c_str(), &hints, &list) != 0) {
+        session.transport_error(PS_TRANSPORT_ERROR_RESOLVE, ps::now_ns());
+        return -1;
+    }
+    int fd = -1, error = 0, on = 1;
+    for (addrinfo *one = list; one != nullptr && fd < 0; one = one->ai_next) {
+        char text[64];
+        bool allowed = false;
+        getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+        if (ps_config_allows(config.get(), text, std::strlen(text), &allowed), !allowed) continue;
+        fd = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+        if (connect(fd, one->ai_addr, one->ai_addrlen) == 0) break;
+        error = errno;
+        close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(list);
+    if (fd >= 0) session.connected(ps::now_ns());
+    else if (error != 0) session.os_error(error, ps::now_ns());
+    else session.transport_error(PS_TRANSPORT_ERROR_NOT_ALLOWED, ps::now_ns());
+    return fd;
 }
 
 int main(int argc, char **argv) {
@@ -74,22 +108,7 @@ int main(int argc, char **argv) {
         ps_step step = session->poll();
         std::string_view input;
         switch (step.kind) {
-        case PS_STEP_KIND_CONNECT: {
-            ps_bytes host;
-            std::uint16_t port;
-            ps_config_target(config->get(), &host, &port, nullptr);
-            sockaddr_in address{};
-            address.sin_family = AF_INET;
-            address.sin_port = htons(port);
-            inet_pton(AF_INET, std::string(ps::view(host)).c_str(), &address.sin_addr);
-            fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            int on = 1;
-            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-            if (::connect(fd, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0) session->connected(now);
-            else session->os_error(errno, now);
-            break;
-        }
+        case PS_STEP_KIND_CONNECT: fd = connect_socket(*config, *session); break;
         case PS_STEP_KIND_WRITE: {
             ssize_t sent = send(fd, session->transmit().data(), session->transmit().size(), MSG_NOSIGNAL);
             if (sent >= 0) session->written(static_cast<std::size_t>(sent), now);
@@ -109,7 +128,7 @@ int main(int argc, char **argv) {
             break;
         }
         case PS_STEP_KIND_CLOSE:
-            close(fd);
+            if (fd >= 0) close(fd);
             session->closed(now);
             break;
         case PS_STEP_KIND_DONE: return EXIT_FAILURE;

@@ -2,7 +2,7 @@
  *
  *     epoll BASE_URL [CA_FILE] [MAX_POSTS]
  *
- * Ends after MAX_POSTS of each session. The token is in X_BEARER_TOKEN. http:// works on this machine. */
+ * Ends after MAX_POSTS of each session. The token is in X_BEARER_TOKEN. */
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>

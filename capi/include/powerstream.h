@@ -2,22 +2,26 @@
  * Powerstream for C and C++: X's stream of Posts.
  *
  * Two levels:
- *   ps_session, ps_tls   The protocol without I/O, for your own event loop. Messages are lent without a
- *                        copy; nothing is allocated for a message; no thread is started.
- *   ps_stream, ps_rules  A client that connects by itself and blocks the calling thread, with a timeout.
+ *   ps_session, ps_tls   The protocol without I/O, for your own event loop. Messages are lent
+ *                        without a copy; nothing is allocated for a message; no thread is started.
+ *   ps_stream, ps_rules  A client that connects by itself and blocks the calling thread, with a
+ *                        timeout.
  *
  * For every function:
- *   Ownership    A handle from a _new function belongs to the caller, who frees it by the _free function.
- *   Null         Answered by PS_STATUS_NULL, except where a function documents another answer. A pointer
- *                with a length may be null if the length is 0.
+ *   Ownership    A handle from a _new function belongs to the caller, who frees it by the _free
+ *                function.
+ *   Null         Answered by PS_STATUS_NULL, except where a function documents another answer. A
+ *                pointer with a length may be null if the length is 0.
  *   Text, data   Always with a length, never ended by NUL.
- *   Views        ps_bytes, ps_event and what they point to belong to the library or lie in the caller's
- *                input. They are valid until the next call that may change the handle, unless the function
- *                says otherwise. Functions that take a const handle change nothing.
- *   Threads      One thread at a time uses a handle. A handle may move between threads. Functions that
- *                allow more say so.
- *   Errors       A status of 16 or more. ps_status_text says what it means. The _last_error function of the
- *                handle has a text about the last failure, which later successes keep.
+ *   Views        ps_bytes, ps_event and what they point to belong to the library or lie in the
+ *                caller's input. They are valid until the next call that may change the handle,
+ *                unless the function says otherwise. Functions that take a const handle change
+ *                nothing.
+ *   Threads      One thread at a time uses a handle. A handle may move between threads. Functions
+ *                that allow more say so.
+ *   Errors       A status of 16 or more. ps_status_text says what it means. The _last_error
+ *                function of the handle has a text about the last failure, which later successes
+ *                keep.
  *   Bugs         PS_STATUS_PANIC: a bug of the library. Only free the handle then.
  *   Numbers      Enumerations may get new numbers in later versions: a switch needs a default.
  *   Times        _ns: nanoseconds; points in time are on the caller's monotonic clock. _ms: Unix
@@ -307,7 +311,8 @@ enum ps_event_kind
      */
     PS_EVENT_KIND_RECOVERY_COMPLETED = 14,
     /**
-     * Client level: a gap will not be recovered, so its Posts are lost: `gap`.
+     * Client level: a gap will not be recovered, so its Posts are lost: `gap`. `count` Posts of it
+     * were delivered nevertheless.
      */
     PS_EVENT_KIND_RECOVERY_LOST = 15,
 };
@@ -463,6 +468,73 @@ enum ps_refusal
 typedef enum ps_refusal ps_refusal;
 #else
 typedef uint32_t ps_refusal;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Failures of a transport. `ps_session_transport_error` takes the numbers up to 8; an event may
+ * have any.
+ */
+enum ps_transport_error
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Any failure; the error number identifies it.
+     */
+    PS_TRANSPORT_ERROR_OTHER = 0,
+    /**
+     * The host's name could not be resolved.
+     */
+    PS_TRANSPORT_ERROR_RESOLVE = 1,
+    /**
+     * The name resolved to no address.
+     */
+    PS_TRANSPORT_ERROR_NO_ADDRESS = 2,
+    /**
+     * The name resolved only to addresses that `ps_config_allows` forbids.
+     */
+    PS_TRANSPORT_ERROR_NOT_ALLOWED = 3,
+    /**
+     * The peer refused the connection.
+     */
+    PS_TRANSPORT_ERROR_REFUSED = 4,
+    /**
+     * The host could not be reached.
+     */
+    PS_TRANSPORT_ERROR_UNREACHABLE = 5,
+    /**
+     * The peer reset the connection.
+     */
+    PS_TRANSPORT_ERROR_RESET = 6,
+    /**
+     * The operating system's timeout expired.
+     */
+    PS_TRANSPORT_ERROR_TIMED_OUT = 7,
+    /**
+     * The TLS handshake did not complete before the deadline of the connect, although TCP was
+     * connected.
+     */
+    PS_TRANSPORT_ERROR_HANDSHAKE_TIMED_OUT = 8,
+    /**
+     * TLS failed in another way: see the text of the event.
+     */
+    PS_TRANSPORT_ERROR_TLS = 9,
+    /**
+     * The proxy refused or failed.
+     */
+    PS_TRANSPORT_ERROR_PROXY = 10,
+    /**
+     * This machine refused: the local address, a firewall, or a limit of sockets or memory.
+     */
+    PS_TRANSPORT_ERROR_LOCAL = 11,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum ps_transport_error ps_transport_error;
+#else
+typedef uint32_t ps_transport_error;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
@@ -754,60 +826,6 @@ typedef uint32_t ps_timeout;
 #endif // __cplusplus
 
 /**
- * Failures of a transport, for `ps_session_transport_error`.
- */
-enum ps_transport_error
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-    /**
-     * Any failure; the error number identifies it.
-     */
-    PS_TRANSPORT_ERROR_OTHER = 0,
-    /**
-     * The host's name could not be resolved.
-     */
-    PS_TRANSPORT_ERROR_RESOLVE = 1,
-    /**
-     * The name resolved to no address.
-     */
-    PS_TRANSPORT_ERROR_NO_ADDRESS = 2,
-    /**
-     * The name resolved only to addresses that `ps_config_allows` forbids.
-     */
-    PS_TRANSPORT_ERROR_NOT_ALLOWED = 3,
-    /**
-     * The peer refused the connection.
-     */
-    PS_TRANSPORT_ERROR_REFUSED = 4,
-    /**
-     * The host could not be reached.
-     */
-    PS_TRANSPORT_ERROR_UNREACHABLE = 5,
-    /**
-     * The peer reset the connection.
-     */
-    PS_TRANSPORT_ERROR_RESET = 6,
-    /**
-     * The operating system's timeout expired.
-     */
-    PS_TRANSPORT_ERROR_TIMED_OUT = 7,
-    /**
-     * The TLS handshake did not complete before the deadline of the connect, although TCP was
-     * connected.
-     */
-    PS_TRANSPORT_ERROR_HANDSHAKE_TIMED_OUT = 8,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum ps_transport_error ps_transport_error;
-#else
-typedef uint32_t ps_transport_error;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
-
-/**
  * The waits before reconnects, with jitter.
  */
 typedef struct ps_backoff ps_backoff;
@@ -1079,6 +1097,14 @@ typedef struct ps_disconnected {
      * The address that was connected or tried last, if the driver set it.
      */
     struct ps_bytes peer_address;
+    /**
+     * What failed, if the reason is `PS_REASON_TRANSPORT`; otherwise `PS_TRANSPORT_ERROR_OTHER`.
+     */
+    ps_transport_error transport_error;
+    /**
+     * The operating system's error number (`errno`); 0 if there is none.
+     */
+    int32_t os_error;
 } ps_disconnected;
 
 /**
@@ -1605,13 +1631,16 @@ ps_status ps_config_target(struct ps_config *config,
                            bool *is_tls);
 
 /**
- * Returns in `allowed` whether a session may connect to this IP address. Plain `http://` is allowed
- * to this machine only, whatever the host's name resolves to, because the token is sent. Check
- * each resolved address before you connect.
+ * Returns in `allowed` whether a session may connect to this IP address. Plain `http://` is
+ * allowed to this machine only, whatever the host's name resolves to, because the token is sent.
+ * Check each resolved address before you connect.
  *
  * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_UTF8`, or `PS_STATUS_CONFIG`.
  */
-ps_status ps_config_allows(struct ps_config *config, const char *address, size_t len, bool *allowed);
+ps_status ps_config_allows(struct ps_config *config,
+                           const char *address,
+                           size_t len,
+                           bool *allowed);
 
 /**
  * Creates a window of `posts` ids, 1 to 2^30; 0 is the default, 1,048,576. An id is also forgotten
@@ -1974,7 +2003,10 @@ ps_status ps_ruleset_check(struct ps_ruleset *ruleset, const char *rule, size_t 
  *
  * Returns as `ps_ruleset_check`.
  */
-ps_status ps_ruleset_insert(struct ps_ruleset *ruleset, const char *rule, size_t len, uint64_t *key);
+ps_status ps_ruleset_insert(struct ps_ruleset *ruleset,
+                            const char *rule,
+                            size_t len,
+                            uint64_t *key);
 
 /**
  * Removes a rule.
@@ -2263,7 +2295,9 @@ struct ps_bytes ps_stream_last_error(struct ps_stream *stream);
  * - `PS_STATUS_END`: the stream gave up or was shut down. There will be no more events.
  * - `PS_STATUS_NULL`, or `PS_STATUS_STATE` after a failed `ps_stream_start_reader`.
  */
-ps_status ps_stream_next(struct ps_stream *stream, uint64_t timeout_ns, const struct ps_event **event);
+ps_status ps_stream_next(struct ps_stream *stream,
+                         uint64_t timeout_ns,
+                         const struct ps_event **event);
 
 /**
  * Starts a thread that reads the stream into a queue, and returns a file descriptor that is
@@ -2297,7 +2331,9 @@ ps_status ps_stream_shutdown_handle(struct ps_stream *stream, struct ps_shutdown
  * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT` if there is no such
  * connection.
  */
-ps_status ps_stream_monitor(struct ps_stream *stream, size_t connection, struct ps_monitor **monitor);
+ps_status ps_stream_monitor(struct ps_stream *stream,
+                            size_t connection,
+                            struct ps_monitor **monitor);
 
 /**
  * Writes a checkpoint of a merged stream to the caller's buffer: what another process needs to

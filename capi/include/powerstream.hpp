@@ -2,7 +2,8 @@
  * Powerstream for C++17: owning handles over powerstream.h, in this header alone.
  *
  * - A handle is move-only, and frees itself.
- * - Texts and messages are std::string_view. A view is valid until the next call that may change the handle.
+ * - Texts and messages are std::string_view. A view is valid until the next call that may change
+ *   the handle.
  * - Lengths of time are std::chrono. Points in time are std::chrono::steady_clock.
  * - No exceptions: what can fail returns Result<T> or Status. Both convert to false if they failed.
  *
@@ -14,13 +15,17 @@
 #define POWERSTREAM_HPP
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "powerstream.h"
 
@@ -37,6 +42,9 @@ inline std::string_view view(ps_bytes bytes) noexcept {
 inline std::uint64_t nanoseconds(Clock::time_point time) noexcept {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<Nanoseconds>(time.time_since_epoch()).count());
 }
+
+/* Returns text for a call. */
+inline ps_bytes bytes(std::string_view text) noexcept { return ps_bytes{text.data(), text.size()}; }
 
 inline std::uint64_t now_ns() noexcept { return nanoseconds(Clock::now()); }
 
@@ -188,14 +196,33 @@ public:
     Status checkpoint(std::string_view bytes) {
         return checked(ps_config_set_checkpoint(get(), bytes.data(), bytes.size()));
     }
+    Status host(std::string_view host) { return checked(ps_config_set_host(get(), host.data(), host.size())); }
+    Status proxy(std::string_view url) { return checked(ps_config_set_proxy(get(), url.data(), url.size())); }
+    Status local_address(std::string_view address) {
+        return checked(ps_config_set_local_address(get(), address.data(), address.size()));
+    }
+    Status partition(std::uint8_t partition) { return checked(ps_config_set_partition(get(), partition)); }
+    Status local_dc_only(bool on) { return checked(ps_config_set_local_dc_only(get(), on)); }
     Status backfill(bool on) { return checked(ps_config_set_backfill(get(), on)); }
+    Status recovery(bool on) { return checked(ps_config_set_recovery(get(), on)); }
+    Status keep_duplicates(bool on) { return checked(ps_config_set_keep_duplicates(get(), on)); }
     Status busy_poll(bool on) { return checked(ps_config_set_busy_poll(get(), on)); }
     Status seed(std::uint64_t seed) { return checked(ps_config_set_seed(get(), seed)); }
     Status limit(ps_limit limit, std::size_t value) { return checked(ps_config_set_limit(get(), limit, value)); }
     Status timeout(ps_timeout timeout, Nanoseconds length) {
         return checked(ps_config_set_timeout(get(), timeout, static_cast<std::uint64_t>(length.count())));
     }
+    Status backoff(ps_failure_class failure_class, Nanoseconds first, Nanoseconds ceiling) {
+        return checked(ps_config_set_backoff(get(), failure_class, static_cast<std::uint64_t>(first.count()),
+                                             static_cast<std::uint64_t>(ceiling.count())));
+    }
+    Status jitter_percent(std::uint8_t percent) { return checked(ps_config_set_jitter_percent(get(), percent)); }
     Status check() { return checked(ps_config_check(get())); }
+    /* Returns whether a session may connect to this IP address. */
+    bool allows(std::string_view address) {
+        bool allowed = false;
+        return ps_config_allows(get(), address.data(), address.size(), &allowed) == PS_STATUS_OK && allowed;
+    }
 
     ps_config *get() const noexcept { return handle_.get(); }
     /* Adds the text of the last error to a status of a function that takes the configuration. */
@@ -207,6 +234,8 @@ private:
     explicit Config(ps_config *config) noexcept : handle_(config) {}
     detail::Handle<ps_config, ps_config_free> handle_;
 };
+
+class Tls;
 
 /* One stream without I/O: the caller performs its steps. */
 class Session {
@@ -238,7 +267,17 @@ public:
     void timeout(std::uint64_t now) noexcept { ps_session_timeout(get(), now); }
     void closed(std::uint64_t now) noexcept { ps_session_closed(get(), now); }
     void os_error(int error, std::uint64_t now) noexcept { ps_session_os_error(get(), error, now); }
+    void transport_error(ps_transport_error error, std::uint64_t now) noexcept {
+        ps_session_transport_error(get(), error, 0, now);
+    }
+    void tls_error(const Tls &tls, int error, std::uint64_t now) noexcept;
     void shutdown() noexcept { ps_session_shutdown(get()); }
+    /* The time, in Unix milliseconds, before which every Post has been delivered or reported. */
+    std::optional<std::uint64_t> covered_until_ms() const noexcept {
+        std::uint64_t until = 0;
+        bool is_known = ps_session_covered_until(get(), &until) == PS_STATUS_OK;
+        return is_known ? std::optional(until) : std::nullopt;
+    }
 
     ps_session *get() const noexcept { return handle_.get(); }
 
@@ -282,6 +321,10 @@ private:
     detail::Handle<ps_tls, ps_tls_free> handle_;
 };
 
+inline void Session::tls_error(const Tls &tls, int error, std::uint64_t now) noexcept {
+    ps_session_tls_error(get(), tls.get(), error, now);
+}
+
 /* One stream with its TLS, for an event loop: the caller connects sockets and moves bytes. */
 class Link {
 public:
@@ -310,6 +353,12 @@ public:
     }
     void closed(std::uint64_t now) noexcept { ps_link_closed(get(), now); }
     void shutdown() noexcept { ps_link_shutdown(get()); }
+    /* The time, in Unix milliseconds, before which every Post has been delivered or reported. */
+    std::optional<std::uint64_t> covered_until_ms() const noexcept {
+        std::uint64_t until = 0;
+        bool is_known = ps_link_covered_until(get(), &until) == PS_STATUS_OK;
+        return is_known ? std::optional(until) : std::nullopt;
+    }
 
     ps_link *get() const noexcept { return handle_.get(); }
 
@@ -318,7 +367,55 @@ private:
     detail::Handle<ps_link, ps_link_free> handle_;
 };
 
-/* Ends a stream from any thread. */
+/* A counter of a connection. Its texts are valid forever. */
+struct Counter {
+    std::string_view name;
+    /* The reason of a disconnect, or the kind of a refusal; empty for other counters. */
+    std::string_view label;
+    std::uint64_t value;
+};
+
+/* The counters of a connection, which any thread may read. */
+class Monitor {
+public:
+    explicit Monitor(ps_monitor *monitor) noexcept : handle_(monitor) {}
+
+    std::vector<Counter> counters() const {
+        std::vector<ps_counter> read(64);
+        std::size_t count = 0;
+        while (ps_monitor_read(get(), read.data(), read.size(), &count) == PS_STATUS_SPACE) {
+            read.resize(count);
+        }
+        std::vector<Counter> counters;
+        counters.reserve(count);
+        for (std::size_t at = 0; at < count; ++at) {
+            counters.push_back({view(read[at].name), view(read[at].label), read[at].value});
+        }
+        return counters;
+    }
+    /* Returns a counter by its name, such as "posts", and its label; none if there is none. */
+    std::optional<std::uint64_t> counter(std::string_view name, std::string_view label = {}) const {
+        for (const Counter &counter : counters()) {
+            if (counter.name == name && counter.label == label) {
+                return counter.value;
+            }
+        }
+        return std::nullopt;
+    }
+    /* Returns an upper bound of the time from creation to receipt, for so many of 1,000 Posts. */
+    std::optional<Nanoseconds> lag(std::uint16_t per_mille) const noexcept {
+        std::uint64_t lag = 0;
+        bool is_known = ps_monitor_lag(get(), per_mille, &lag) == PS_STATUS_OK;
+        return is_known ? std::optional(Nanoseconds(lag)) : std::nullopt;
+    }
+
+    ps_monitor *get() const noexcept { return handle_.get(); }
+
+private:
+    detail::Handle<ps_monitor, ps_monitor_free> handle_;
+};
+
+/* Ends a stream or a rule client from any thread. */
 class Shutdown {
 public:
     explicit Shutdown(ps_shutdown *shutdown) noexcept : handle_(shutdown) {}
@@ -338,6 +435,25 @@ public:
         return status == PS_STATUS_OK ? Result<Stream>(Stream(stream)) : Result<Stream>(config.checked(status));
     }
 
+    /* Opens several connections as one stream: each Post once. With `partitioned`, each connection
+     * carries different Posts. Checkpoint and recovery are those of the first configuration. */
+    static Result<Stream> merged(std::initializer_list<std::reference_wrapper<Config>> configs,
+                                 bool partitioned = false) {
+        std::vector<ps_config *> handles;
+        for (Config &config : configs) {
+            if (Status status = config.check(); !status) {
+                return Result<Stream>(std::move(status));
+            }
+            handles.push_back(config.get());
+        }
+        ps_stream *stream = nullptr;
+        ps_status status = ps_stream_new_merged(handles.data(), handles.size(), partitioned, &stream);
+        if (status == PS_STATUS_OK) {
+            return Result<Stream>(Stream(stream));
+        }
+        return Result<Stream>(handles.empty() ? Status(status) : configs.begin()->get().checked(status));
+    }
+
     /* Waits for the next event. Without one, the status is TIMED_OUT, END or an error. */
     Result<Event> next(std::optional<Nanoseconds> timeout = std::nullopt) {
         const ps_event *event = nullptr;
@@ -345,11 +461,26 @@ public:
         ps_status status = ps_stream_next(get(), length, &event);
         return event != nullptr ? Result<Event>(Event(event)) : Result<Event>(checked(status));
     }
-    /* Starts a thread that reads into a queue. The descriptor is readable when an event is ready. */
+    /* Starts a thread that reads into a queue. The descriptor is readable if an event is ready. */
     Result<int> start_reader(std::size_t messages_max = 0, ps_overflow overflow = PS_OVERFLOW_WAIT) {
         std::int32_t fd = -1;
         ps_status status = ps_stream_start_reader(get(), messages_max, overflow, &fd);
         return status == PS_STATUS_OK ? Result<int>(fd) : Result<int>(checked(status));
+    }
+    /* Returns what another process needs to continue a merged stream, by `Config::checkpoint`. The
+     * status is ABSENT while the position is not known. */
+    Result<std::string> checkpoint(std::uint64_t taken_at_ms = unix_ms()) {
+        std::string bytes(64 * 1024, '\0');
+        std::size_t written = 0;
+        ps_status status = ps_stream_checkpoint(get(), taken_at_ms, &bytes[0], bytes.size(), &written);
+        bytes.resize(written);
+        return status == PS_STATUS_OK ? Result<std::string>(std::move(bytes)) : Result<std::string>(checked(status));
+    }
+    /* Returns the counters of a connection, counted from 0. */
+    Result<Monitor> monitor(std::size_t connection = 0) const {
+        ps_monitor *monitor = nullptr;
+        ps_status status = ps_stream_monitor(get(), connection, &monitor);
+        return status == PS_STATUS_OK ? Result<Monitor>(Monitor(monitor)) : Result<Monitor>(checked(status));
     }
     Shutdown shutdown_handle() const noexcept {
         ps_shutdown *shutdown = nullptr;
@@ -365,6 +496,71 @@ private:
         return status < PS_STATUS_NULL ? Status(status) : Status(status, ps_stream_last_error(get()));
     }
     detail::Handle<ps_stream, ps_stream_free> handle_;
+};
+
+/* A rule to add or to delete. */
+struct NewRule {
+    std::string_view value;
+    std::string_view tag = {};
+};
+
+/* A rule of a result, and what became of it. Its texts belong to the rule client. */
+struct Rule {
+    ps_rule_fate fate;
+    std::string_view id;
+    std::string_view value;
+    std::string_view tag;
+    /* The service's messages about it. */
+    std::string_view text;
+};
+
+/* Lists, adds and deletes the rules of an app. Each call takes one request of a small budget. The
+ * texts of a result are valid until the next call that changes the client. */
+class Rules {
+public:
+    static Result<Rules> create(Config &config) {
+        ps_rules *rules = nullptr;
+        ps_status status = ps_rules_new(config.get(), &rules);
+        return status == PS_STATUS_OK ? Result<Rules>(Rules(rules)) : Result<Rules>(config.checked(status));
+    }
+
+    Result<std::vector<Rule>> list() { return result(ps_rules_list(get(), nullptr)); }
+    /* Adds 1 to 100 rules. The refusal of single rules is in their fates. */
+    Result<std::vector<Rule>> add(const std::vector<NewRule> &rules) { return change(ps_rules_add, rules); }
+    /* Deletes 1 to 100 rules by their values. */
+    Result<std::vector<Rule>> remove(const std::vector<NewRule> &rules) { return change(ps_rules_delete, rules); }
+    /* True if the service may have acted on the last request that failed. */
+    bool is_outcome_unknown() const noexcept { return ps_rules_is_outcome_unknown(get()); }
+    Shutdown shutdown_handle() const noexcept {
+        ps_shutdown *shutdown = nullptr;
+        ps_rules_shutdown_handle(get(), &shutdown);
+        return Shutdown(shutdown);
+    }
+
+    ps_rules *get() const noexcept { return handle_.get(); }
+
+private:
+    explicit Rules(ps_rules *rules) noexcept : handle_(rules) {}
+    Result<std::vector<Rule>> change(ps_status (*call)(ps_rules *, const ps_new_rule *, size_t),
+                                     const std::vector<NewRule> &rules) {
+        std::vector<ps_new_rule> list;
+        for (const NewRule &rule : rules) {
+            list.push_back({bytes(rule.value), bytes(rule.tag)});
+        }
+        return result(call(get(), list.data(), list.size()));
+    }
+    Result<std::vector<Rule>> result(ps_status status) {
+        if (status != PS_STATUS_OK) {
+            return Result<std::vector<Rule>>(Status(status, ps_rules_last_error(get())));
+        }
+        std::vector<Rule> rules;
+        ps_rule rule;
+        while (ps_rules_result(get(), rules.size(), &rule) == PS_STATUS_OK) {
+            rules.push_back({rule.fate, view(rule.id), view(rule.value), view(rule.tag), view(rule.text)});
+        }
+        return Result<std::vector<Rule>>(std::move(rules));
+    }
+    detail::Handle<ps_rules, ps_rules_free> handle_;
 };
 
 /* The keys of the rules that a Post matches. Valid until the next call that changes the set. */
@@ -389,6 +585,11 @@ public:
         return status == PS_STATUS_OK ? Result<RuleSet>(RuleSet(rules)) : Result<RuleSet>(Status(status));
     }
 
+    /* Checks a rule without adding it. The text has one line for each error. */
+    Status check(std::string_view rule) {
+        ps_status status = ps_ruleset_check(get(), rule.data(), rule.size());
+        return status < PS_STATUS_NULL ? Status(status) : Status(status, ps_ruleset_last_error(get()));
+    }
     Result<std::uint64_t> insert(std::string_view rule) {
         std::uint64_t key = 0;
         ps_status status = ps_ruleset_insert(get(), rule.data(), rule.size(), &key);

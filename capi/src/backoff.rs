@@ -3,7 +3,7 @@
 use powerstream_core::backoff::{Backoff, FailureClass};
 use powerstream_core::time::Instant;
 
-use crate::border::{Handle, LastError, free, give, infallible, put, with};
+use crate::border::{Handle, LastError, free, give, infallible, put, required, with};
 use crate::config::ps_config;
 use crate::status::ps_status;
 
@@ -83,6 +83,7 @@ pub unsafe extern "C" fn ps_backoff_next(
     // SAFETY: the caller passes a live handle and places for the results.
     unsafe {
         with(backoff, |backoff| {
+            required(delay_ns)?;
             let delay = backoff.backoff.next(self::failure_class(failure_class)?);
             put(delay_ns, Instant::ZERO.saturating_add(delay.length).as_nanos());
             put(at_ceiling, delay.at_ceiling);

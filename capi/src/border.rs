@@ -202,6 +202,11 @@ pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
     }
 }
 
+/// Fails for a result's place that is null, before anything happens.
+pub(crate) fn required<T>(out: *mut T) -> Outcome {
+    if out.is_null() { Err(ps_status::Null.into()) } else { Ok(()) }
+}
+
 /// Returns the caller's bytes.
 ///
 /// # Safety

@@ -638,9 +638,9 @@ pub unsafe extern "C" fn ps_config_target(
     }
 }
 
-/// Returns in `allowed` whether a session may connect to this IP address. Plain `http://` is allowed
-/// to this machine only, whatever the host's name resolves to, because the token is sent. Check
-/// each resolved address before you connect.
+/// Returns in `allowed` whether a session may connect to this IP address. Plain `http://` is
+/// allowed to this machine only, whatever the host's name resolves to, because the token is sent.
+/// Check each resolved address before you connect.
 ///
 /// Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, `PS_STATUS_UTF8`, or `PS_STATUS_CONFIG`.
 #[unsafe(no_mangle)]

@@ -6,7 +6,7 @@ use powerstream_core::dedup::{Insert, Window, WindowConfig};
 use powerstream_core::stream::PostId;
 use powerstream_core::time::Instant;
 
-use crate::border::{Failure, Handle, LastError, free, give, guard, put, read, with};
+use crate::border::{Failure, Handle, LastError, free, give, guard, put, read, required, with};
 use crate::status::ps_status;
 
 /// A bounded window of Post ids that recognizes duplicates exactly.
@@ -69,6 +69,7 @@ pub unsafe extern "C" fn ps_dedup_insert(
     // SAFETY: the caller passes a live handle and a place for the result.
     unsafe {
         with(dedup, |dedup| {
+            required(is_new)?;
             let found = dedup.window.insert(PostId::new(post_id), Instant::from_nanos(now_ns), 0);
             put(is_new, found == Insert::New);
             Ok(ps_status::Ok)

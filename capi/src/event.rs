@@ -18,6 +18,7 @@ use powerstream_core::time::{Instant, TimeRange, UnixTime};
 
 use crate::border::ps_bytes;
 use crate::class::{ps_class, ps_kind};
+use crate::session::ps_transport_error;
 
 /// The kinds of events.
 #[repr(u32)]
@@ -54,7 +55,8 @@ pub enum ps_event_kind {
     RecoveryStarted = 13,
     /// Client level: a gap was recovered: `gap`; `count` is the number of its new Posts.
     RecoveryCompleted = 14,
-    /// Client level: a gap will not be recovered, so its Posts are lost: `gap`.
+    /// Client level: a gap will not be recovered, so its Posts are lost: `gap`. `count` Posts of it
+    /// were delivered nevertheless.
     RecoveryLost = 15,
 }
 
@@ -214,6 +216,10 @@ pub struct ps_disconnected {
     pub undelivered: u64,
     /// The address that was connected or tried last, if the driver set it.
     pub peer_address: ps_bytes,
+    /// What failed, if the reason is `PS_REASON_TRANSPORT`; otherwise `PS_TRANSPORT_ERROR_OTHER`.
+    pub transport_error: ps_transport_error,
+    /// The operating system's error number (`errno`); 0 if there is none.
+    pub os_error: i32,
 }
 
 /// What a response that is not a stream means.
@@ -338,6 +344,8 @@ impl EventCell {
                 gap_from_ms: 0,
                 undelivered: 0,
                 peer_address: ps_bytes::EMPTY,
+                transport_error: ps_transport_error::Other,
+                os_error: 0,
             },
             refused: ps_refused { status: 0, refusal: ps_refusal::None, text: ps_bytes::EMPTY },
             late: ps_late { is_reader: false, by_ns: 0 },
@@ -567,6 +575,10 @@ impl EventCell {
         self.start(kind);
         store(&mut self.text, reason);
         store_address(&mut self.address, peer_addr);
+        let (transport_error, os_error) = match reason {
+            DisconnectReason::Transport(error) => (error.kind.into(), error.os_code.unwrap_or_default()),
+            _ => (ps_transport_error::Other, 0),
+        };
         self.disconnected = ps_disconnected {
             reason: reason.into(),
             refusal: match reason {
@@ -587,6 +599,8 @@ impl EventCell {
             gap_from_ms: gap_from.map_or(0, UnixTime::as_millis),
             undelivered: 0,
             peer_address: ps_bytes::new(self.address.as_bytes()),
+            transport_error,
+            os_error,
         };
     }
 }

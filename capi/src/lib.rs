@@ -18,7 +18,7 @@
 //! - No panic leaves the library. A function that hits a bug returns [`ps_status::Panic`]; then
 //!   only the `_free` function of the handle may be called.
 #![allow(non_camel_case_types, reason = "the names of the header")]
-#![allow(clippy::missing_safety_doc, reason = "the crate's documentation has the contract of every function")]
+#![allow(clippy::missing_safety_doc, reason = "the crate's documentation has all contracts")]
 
 mod backoff;
 mod border;

@@ -227,7 +227,8 @@ pub unsafe extern "C" fn ps_link_new(
                     start: 0,
                     end: 0,
                     is_filled: false,
-                    // Long enough for a request, so that no other copy of the token is left in memory.
+                    // Long enough for a request, so that no other copy of the token is left in
+                    // memory.
                     outgoing: Vec::with_capacity(READ_BYTES),
                     sent: 0,
                     step: ps_step { kind: ps_step_kind::Event, deadline_ns: 0 },
@@ -495,6 +496,7 @@ pub unsafe extern "C" fn ps_link_covered_until(
     // SAFETY: the caller passes a live handle and a place for the result.
     unsafe {
         read(link, ps_status::Null, |link| match link.driver.buffered().session().covered_until() {
+            _ if covered_until_ms.is_null() => ps_status::Null,
             Some(covered_until) => {
                 put(covered_until_ms, covered_until.as_millis());
                 ps_status::Ok

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use powerstream_core::monitor::{DISCONNECT_REASONS, Monitor, REFUSAL_KINDS};
 use powerstream_core::time::Instant;
 
-use crate::border::{free, guard, ps_bytes, put};
+use crate::border::{free, guard, ps_bytes, put, required};
 use crate::status::ps_status;
 
 /// The counters of a connection. Any number of threads may read it while another reads the stream.
@@ -83,6 +83,7 @@ pub unsafe extern "C" fn ps_monitor_lag(
     guard(|| {
         // SAFETY: the caller passes a live handle, which is shared only for reading.
         let Some(monitor) = (unsafe { monitor.as_ref() }) else { return Err(ps_status::Null.into()) };
+        required(lag_ns)?;
         let Some(lag) = monitor.0.snapshot().lag.quantile(per_mille.min(1_000)) else {
             return Ok(ps_status::Absent);
         };

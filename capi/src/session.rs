@@ -73,7 +73,8 @@ pub struct ps_step {
     pub deadline_ns: u64,
 }
 
-/// Failures of a transport, for `ps_session_transport_error`.
+/// Failures of a transport. `ps_session_transport_error` takes the numbers up to 8; an event may
+/// have any.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -97,6 +98,43 @@ pub enum ps_transport_error {
     /// The TLS handshake did not complete before the deadline of the connect, although TCP was
     /// connected.
     HandshakeTimedOut = 8,
+    /// TLS failed in another way: see the text of the event.
+    Tls = 9,
+    /// The proxy refused or failed.
+    Proxy = 10,
+    /// This machine refused: the local address, a firewall, or a limit of sockets or memory.
+    Local = 11,
+}
+
+impl From<TransportErrorKind> for ps_transport_error {
+    fn from(kind: TransportErrorKind) -> Self {
+        match kind {
+            TransportErrorKind::Resolve => Self::Resolve,
+            TransportErrorKind::NoAddress => Self::NoAddress,
+            TransportErrorKind::NotLoopback => Self::NotAllowed,
+            TransportErrorKind::Refused => Self::Refused,
+            TransportErrorKind::Unreachable | TransportErrorKind::NetworkUnreachable => Self::Unreachable,
+            TransportErrorKind::Reset => Self::Reset,
+            TransportErrorKind::TimedOut => Self::TimedOut,
+            TransportErrorKind::Tls(TlsError::HandshakeTimedOut) => Self::HandshakeTimedOut,
+            TransportErrorKind::Tls(_) => Self::Tls,
+            TransportErrorKind::ProxyAuthentication
+            | TransportErrorKind::ProxyForbidden
+            | TransportErrorKind::ProxyUnavailable(_)
+            | TransportErrorKind::ProxyRefused(_)
+            | TransportErrorKind::ProxyAnswer
+            | TransportErrorKind::ProxyLeftover
+            | TransportErrorKind::ProxyClosed
+            | TransportErrorKind::ProxyTimedOut => Self::Proxy,
+            TransportErrorKind::LocalAddress
+            | TransportErrorKind::LocalAddressUnavailable
+            | TransportErrorKind::Denied
+            | TransportErrorKind::FileLimit
+            | TransportErrorKind::SystemFileLimit
+            | TransportErrorKind::NoMemory => Self::Local,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Creates a session that connects at its first steps. `now_ns` and `unix_ms` are the same moment
@@ -459,6 +497,7 @@ pub unsafe extern "C" fn ps_session_covered_until(
     // SAFETY: the caller passes a live handle and a place for the result.
     unsafe {
         read(session, ps_status::Null, |session| match session.session.covered_until() {
+            _ if covered_until_ms.is_null() => ps_status::Null,
             Some(covered_until) => {
                 put(covered_until_ms, covered_until.as_millis());
                 ps_status::Ok

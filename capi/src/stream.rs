@@ -19,7 +19,8 @@ use powerstream_core::monitor::Monitor;
 use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::border::{
-    Failure, Handle, LastError, Outcome, free, give, last_error, ps_bytes, put, slice, slice_mut, with,
+    Failure, Handle, LastError, Outcome, free, give, last_error, ps_bytes, put, required, slice, slice_mut,
+    with,
 };
 use crate::config::ps_config;
 use crate::event::{EventCell, ps_event, ps_event_kind};
@@ -338,6 +339,7 @@ pub unsafe extern "C" fn ps_stream_start_reader(
     // SAFETY: the caller passes a live handle and a place for the result.
     unsafe {
         with(stream, |stream| {
+            required(fd)?;
             let mut config = QueueConfig::default();
             if messages_max > 0 {
                 config.messages_max = messages_max;
@@ -442,8 +444,8 @@ pub unsafe extern "C" fn ps_stream_checkpoint(
             if buffer.len() < Checkpoint::buffer_bytes(source.merge().connections().len(), 0, 0) {
                 return Err(ps_status::Space.into());
             }
-            // Releases the event that was lent, which counts as delivered.
-            let _ = source.find_next();
+            // The event that was lent last counts as delivered. Another one must not be looked for,
+            // because it would count, too.
             let Some(Position { covered_until, missing, .. }) = source.position() else {
                 return Ok(ps_status::Absent);
             };
@@ -478,7 +480,9 @@ impl EventCell {
                 RecoveryEvent::Completed { recovery, posts } => {
                     self.completed(recovery.range, recovery.group.number(), *posts);
                 }
-                RecoveryEvent::Lost { recovery, .. } => self.lost(recovery.range, recovery.group.number()),
+                RecoveryEvent::Lost { recovery, posts, .. } => {
+                    self.lost(recovery.range, recovery.group.number(), *posts);
+                }
                 other => unreachable!("the crates are released together, and this event is new: {other:?}"),
             },
             other => unreachable!("the crates are released together, and this event is new: {other:?}"),
@@ -509,8 +513,8 @@ impl EventCell {
                 OwnedRecoveryEvent::Completed { recovery, posts } => {
                     self.completed(recovery.range, recovery.group.number(), *posts);
                 }
-                OwnedRecoveryEvent::Lost { recovery, .. } => {
-                    self.lost(recovery.range, recovery.group.number());
+                OwnedRecoveryEvent::Lost { recovery, posts, .. } => {
+                    self.lost(recovery.range, recovery.group.number(), *posts);
                 }
                 other => unreachable!("the crates are released together, and this event is new: {other:?}"),
             },
@@ -553,7 +557,7 @@ impl EventCell {
         self.recovery(ps_event_kind::RecoveryCompleted, range, group, posts);
     }
 
-    fn lost(&mut self, range: TimeRange, group: u16) {
-        self.recovery(ps_event_kind::RecoveryLost, range, group, 0);
+    fn lost(&mut self, range: TimeRange, group: u16, posts: u64) {
+        self.recovery(ps_event_kind::RecoveryLost, range, group, posts);
     }
 }

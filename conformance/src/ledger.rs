@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use powerstream_core::stream::PostId;
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::line_decoder::Line;
 
@@ -35,6 +35,12 @@ pub(crate) struct SentLine {
 pub(crate) struct ReportedGap {
     pub(crate) from: UnixTime,
     pub(crate) to: UnixTime,
+}
+
+impl From<TimeRange> for ReportedGap {
+    fn from(range: TimeRange) -> Self {
+        Self { from: range.from, to: range.to }
+    }
 }
 
 pub(crate) const END_OF_TIME: UnixTime = UnixTime::from_millis(u64::MAX);

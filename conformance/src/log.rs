@@ -9,7 +9,7 @@ use powerstream_client::owned::{OwnedConnected, OwnedEvent, OwnedMessage, OwnedR
 use powerstream_core::http::BodyFraming;
 use powerstream_core::session::{DisconnectReason, Disconnected, RefusalKind};
 use powerstream_core::stream::PostId;
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{TimeRange, UnixTime};
 
 use crate::POSTS_OF;
 
@@ -44,8 +44,8 @@ pub enum ForeignEvent<'a> {
         framing: BodyFraming,
         /// The datacenter that responded.
         datacenter: Option<&'a str>,
-        /// True if there is a gap before it.
-        gap: bool,
+        /// The gap before it, if there is one.
+        gap: Option<TimeRange>,
         /// The minutes of backfill requested.
         backfill_minutes: u8,
     },
@@ -58,8 +58,8 @@ pub enum ForeignEvent<'a> {
     },
     /// A connection ended.
     Disconnected(ForeignDisconnect<'a>),
-    /// The first live Post after a gap arrived.
-    Resumed,
+    /// The first live Post after this gap arrived.
+    Resumed(TimeRange),
     /// The session gave up.
     GaveUp {
         /// The text of the reason.
@@ -159,14 +159,14 @@ impl Recorder {
     pub fn record_foreign(&mut self, event: ForeignEvent<'_>) -> ControlFlow<()> {
         let (line, counted) = match event {
             ForeignEvent::Connected { status, framing, datacenter, gap, backfill_minutes } => {
-                let line = connected_text(status, framing, datacenter, gap, backfill_minutes);
+                let line = connected_text(status, framing, datacenter, gap.is_some(), backfill_minutes);
                 (line, Counted::Stream)
             }
             ForeignEvent::Refused { text, document } => (refused_text(text, document), Counted::Refusal),
             ForeignEvent::Disconnected(disconnected) => {
                 (disconnected_text(disconnected), Counted::Disconnect)
             }
-            ForeignEvent::Resumed => ("resumed".to_owned(), Counted::Other),
+            ForeignEvent::Resumed(_) => ("resumed".to_owned(), Counted::Other),
             ForeignEvent::GaveUp { reason } => (format!("gave up: {reason}"), Counted::Disconnect),
         };
         self.add(line, counted)

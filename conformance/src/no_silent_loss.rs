@@ -25,12 +25,12 @@ use powerstream_client::owned::OwnedEvent;
 use powerstream_client::shutdown::ShutdownHandle;
 use powerstream_client::transport::{TrustRoots, open, open_merged};
 use powerstream_core::merge::Topology;
-use powerstream_core::session::Gap;
-use powerstream_core::time::UnixTime;
+use powerstream_core::time::{TimeRange, UnixTime};
 use powerstream_simulator::{Datacenter, FaultScope, GroundTruth, Scenario, Simulator};
 
 use crate::ledger::{END_OF_TIME, Ledger, ReportedGap, SentLine, Stream, Totals};
 use crate::line_decoder::{LINE_BYTES_MAX, Line};
+use crate::log::ForeignEvent;
 use crate::parallel;
 use crate::read_recorder::{ConnectionReads, ReadRecorder, RecordingReactor};
 
@@ -154,7 +154,7 @@ impl Recorder {
         let received = &mut self.received;
         match event {
             OwnedEvent::Connected(connected) => {
-                received.begins(connected.gap);
+                received.begins(connected.gap.map(|gap| TimeRange { from: gap.from, to: gap.to }));
                 received.streams.push(Vec::new());
             }
             OwnedEvent::Message(message) => {
@@ -165,7 +165,21 @@ impl Recorder {
                 received.streams.last_mut().expect("a stream").push(Line::TooLong(bytes));
             }
             OwnedEvent::KeepAlive => {}
-            OwnedEvent::Resumed(gap) => received.gaps.push(ReportedGap { from: gap.from, to: gap.to }),
+            OwnedEvent::Resumed(gap) => received.gaps.push(TimeRange { from: gap.from, to: gap.to }.into()),
+            event => received.last = Some(format!("{event:?}")),
+        }
+        self.go_on()
+    }
+
+    /// Records an event of a program in another language, as [`Self::record`].
+    pub fn record_foreign(&mut self, event: ForeignEvent<'_>) -> ControlFlow<()> {
+        let received = &mut self.received;
+        match event {
+            ForeignEvent::Connected { gap, .. } => {
+                received.begins(gap);
+                received.streams.push(Vec::new());
+            }
+            ForeignEvent::Resumed(gap) => received.gaps.push(gap.into()),
             event => received.last = Some(format!("{event:?}")),
         }
         self.go_on()
@@ -181,7 +195,7 @@ impl Recorder {
             }
             // A gap of one connection is no gap of the merged stream.
             OwnedMergedEvent::Session { event: OwnedEvent::Connected(_), .. } => received.begins(None),
-            OwnedMergedEvent::Gap(gap) => received.gaps.push(ReportedGap { from: gap.from, to: gap.to }),
+            OwnedMergedEvent::Gap(gap) => received.gaps.push(TimeRange { from: gap.from, to: gap.to }.into()),
             event => received.last = Some(format!("{event:?}")),
         }
         self.go_on()
@@ -213,10 +227,10 @@ impl Received {
         assert_eq!(totals.forgotten, 0, "the ground truth log is too short");
     }
 
-    fn begins(&mut self, gap: Option<Gap>) {
+    fn begins(&mut self, gap: Option<TimeRange>) {
         self.messages = 0;
         self.begun.get_or_insert_with(|| SystemTime::now().into());
-        self.gaps.extend(gap.map(|gap| ReportedGap { from: gap.from, to: gap.to }));
+        self.gaps.extend(gap.map(ReportedGap::from));
     }
 }
 

@@ -2,8 +2,9 @@
  *
  *     life [MESSAGES [BASE_URL]]
  *
- * Feeds sessions from memory: MESSAGES messages with reconnects between them, a shutdown in every state, and calls
- * with null, with wrong lengths and out of order. With BASE_URL, reads a stream of the simulator, too. */
+ * Feeds sessions from memory: MESSAGES messages with reconnects between them, a shutdown in every
+ * state, and calls with wrong lengths and out of order. With BASE_URL, reads a stream of the
+ * simulator, too. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -71,7 +72,7 @@ static unsigned long feed(ps_session *session, const char *input, size_t length,
     return messages;
 }
 
-/* Performs steps until the session is in the step; at most the connect, the request and the head. */
+/* Performs steps until the session is in the step: the connect, the request and the head. */
 static void advance(ps_session *session, ps_step_kind until) {
     for (int steps = 0; steps < 20 && ps_session_poll(session).kind != until; steps++) {
         ps_step step = ps_session_poll(session);
@@ -300,6 +301,36 @@ static void parts_alone(void) {
     ps_ruleset_free(rules);
 }
 
+/* The request has the settings. */
+static void settings(void) {
+    ps_config *config = configured();
+    ps_session *session;
+    ps_link *link;
+    OK(ps_config_add_query(config, "a", 1, "b c", 3));
+    OK(ps_config_set_user_agent(config, "gull/1", 6));
+    OK(ps_config_set_busy_poll(config, false));
+    OK(ps_config_check(config));
+    OK(ps_session_new(config, now, UNIX_MS, &session));
+    advance(session, PS_STEP_KIND_WRITE);
+    char request[1024];
+    ps_bytes out = ps_session_transmit(session);
+    EXPECT(out.len < sizeof request);
+    memcpy(request, out.data, out.len);
+    request[out.len] = 0;
+    EXPECT(strstr(request, "a=b%20c") && strstr(request, "gull/1") && ps_session_bytes_received(session) == 0);
+    OK(ps_session_written(session, out.len, now));
+    feed(session, HEAD, sizeof HEAD - 1, 7);
+    EXPECT(ps_session_bytes_received(session) == sizeof HEAD - 1);
+    ps_session_free(session);
+    /* A shutdown before the connect. */
+    OK(ps_link_new(config, now, UNIX_MS, &link));
+    OK(ps_link_shutdown(link));
+    const ps_event *event;
+    IS(PS_STATUS_END, ps_link_next(link, now, &event));
+    ps_link_free(link);
+    ps_config_free(config);
+}
+
 static void wrong_use(void) {
     ps_config *config = configured();
     ps_session *session;
@@ -335,6 +366,7 @@ static void wrong_use(void) {
     IS(PS_STATUS_NULL, ps_session_decode(session, "x", 1, now, &consumed, NULL));
     IS(PS_STATUS_ARGUMENT, ps_session_decode(session, "x", SIZE_MAX, now, &consumed, &event));
     IS(PS_STATUS_ARGUMENT, ps_session_written(session, 1, now));
+    EXPECT(ps_session_last_error(session).len == ps_status_text(PS_STATUS_ARGUMENT).len);
     IS(PS_STATUS_ARGUMENT, ps_session_transport_error(session, 77, 0, now));
     IS(PS_STATUS_ARGUMENT, ps_session_set_peer_address(session, "here", 4));
     IS(PS_STATUS_ABSENT, ps_session_covered_until(session, &(uint64_t){0}));
@@ -352,7 +384,8 @@ static void wrong_use(void) {
     ps_session_free(session);
     OK(ps_stream_new(config, &stream));
     IS(PS_STATUS_NULL, ps_stream_next(stream, 0, NULL));
-    IS(PS_STATUS_ARGUMENT, ps_stream_start_reader(stream, 0, 9, NULL));
+    int32_t fd;
+    IS(PS_STATUS_ARGUMENT, ps_stream_start_reader(stream, 0, 9, &fd));
     IS(PS_STATUS_STATE, ps_stream_checkpoint(stream, 0, NULL, 0, &consumed));
     ps_monitor *monitor;
     IS(PS_STATUS_ARGUMENT, ps_stream_monitor(stream, 1, &monitor));
@@ -438,7 +471,14 @@ static void streams(const char *url) {
     EXPECT(rule.fate == PS_RULE_FATE_DELETED);
     IS(PS_STATUS_SERVICE, ps_rules_add(rules, list, 0));
     EXPECT(ps_rules_last_error(rules).len > 0 && !ps_rules_is_outcome_unknown(rules));
+    ps_shutdown *shutdown;
+    OK(ps_rules_shutdown_handle(rules, &shutdown));
+    OK(ps_shutdown_now(shutdown));
+    OK(ps_shutdown_now(shutdown));
+    IS(PS_STATUS_SERVICE, ps_rules_list(rules, &count));
     ps_rules_free(rules);
+    IS(PS_STATUS_OK, ps_shutdown_now(shutdown));
+    ps_shutdown_free(shutdown);
     ps_config_free(config);
     printf("streams and rules of %s\n", url);
 }
@@ -451,12 +491,14 @@ static void *run(void *unused) {
     shutdown_in_every_state();
     link_over_memory();
     parts_alone();
+    settings();
     wrong_use();
     if (arguments[1] && arguments[2]) streams(arguments[2]);
     return NULL;
 }
 
-/* In a thread, because Rust's standard library keeps 48 bytes of the main thread until the process ends. */
+/* In a thread, because Rust's standard library keeps 48 bytes of the main thread until the process
+ * ends. */
 int main(int argc, char **argv) {
     (void)argc;
     pthread_t thread;

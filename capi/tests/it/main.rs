@@ -4,4 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod driver;
+mod functions;
+mod merged;
 mod support;
+mod wrapper;

@@ -1,4 +1,4 @@
-//! Compiles programs in C against the library that Cargo built for this test.
+//! Compiles programs in C and C++ against the library that Cargo built for this test.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -22,30 +22,37 @@ fn directory() -> PathBuf {
 
 /// Compiles `tests/c/NAME.c` once. Returns `None`, and says so, if there is no C compiler.
 pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    compile("cc", "-std=c99", &format!("{name}.c"))
+}
+
+/// Compiles a file of `tests/c` once by a compiler. Returns `None`, and says so, if it is not
+/// installed.
+pub(crate) fn compile(compiler: &str, standard: &str, source: &str) -> Option<PathBuf> {
     static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    if Command::new("cc").arg("--version").output().is_err() {
-        eprintln!("skipped: install a C compiler (cc) to run the tests in C");
+    if Command::new(compiler).arg("--version").output().is_err() {
+        eprintln!("skipped: install {compiler} to run {source}");
         return None;
     }
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(program) = compiled.get(name) {
+    let name = format!("{source}-{compiler}");
+    if let Some(program) = compiled.get(&name) {
         return Some(program.clone());
     }
     let directory = directory();
     let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = directory.join(name);
-    let status = Command::new("cc")
-        .args(["-std=c99", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o"])
+    let program = directory.join(&name);
+    let status = Command::new(compiler)
+        .args([standard, "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o"])
         .arg(&program)
-        .arg(sources.join("tests/c").join(format!("{name}.c")))
+        .arg(sources.join("tests/c").join(source))
         .arg("-I")
         .arg(sources.join("include"))
         .arg("-L")
         .arg(&directory)
         .arg(format!("-Wl,-rpath,{}", directory.display()))
-        .arg("-lpowerstream")
+        .args(["-lpowerstream", "-pthread"])
         .status();
-    assert!(status.unwrap().success(), "cc failed");
-    compiled.insert(name.to_owned(), program.clone());
+    assert!(status.unwrap().success(), "{compiler} failed");
+    compiled.insert(name, program.clone());
     Some(program)
 }
