@@ -4,7 +4,7 @@
 #
 #     capi/install.sh PREFIX [--debug]
 #
-# `cargo cinstall` (cargo-c) does the same, and knows more systems and options.
+# `cargo cinstall` (cargo-c) is meant to do the same, and knows more systems and options.
 set -euo pipefail
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 prefix=$(realpath -m "${1:?usage: install.sh PREFIX [--debug]}")
