@@ -1,11 +1,13 @@
 //! What the client says to the ecosystem: `tracing` events, and counters for the `metrics` facade.
 //!
-//! With the feature `tracing` (on by default), each connection has a span `connection`. What it does
-//! until a stream begins is an event of level `debug` in it: the lookup of the name, each address
-//! that is tried, the tunnel through a proxy, the TLS handshake. The beginnings and ends of streams
-//! are events of higher levels. A queue reports that its reader starts, ends, or waits for room.
-//! There is no event for a Post or a keep-alive, and nothing happens without a subscriber. With the feature `metrics`, [`publish`] gives a monitor's counters to the
-//! recorder of the `metrics` crate.
+//! With the feature `tracing` (on by default), each connection has a span `connection`. What it
+//! does until a stream begins is an event of level `debug` in it: the lookup of the name, each
+//! address that is tried, the tunnel through a proxy, the TLS handshake. The beginnings and ends of
+//! streams are events of higher levels. A queue reports that its reader starts, ends, or waits for
+//! room. There is no event for a Post or a keep-alive, and nothing happens without a subscriber.
+//!
+//! With the feature `metrics`, [`publish`] gives a monitor's counters to the recorder of the
+//! `metrics` crate.
 
 use powerstream_core::session::SessionEvent;
 

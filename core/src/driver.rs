@@ -45,8 +45,8 @@ pub trait Io {
         None
     }
 
-    /// Returns when the kernel received the bytes of the last read. `None` if the transport does not
-    /// measure it. Called after each read.
+    /// Returns when the kernel received the bytes of the last read. `None` if the transport does
+    /// not measure it. Called after each read.
     fn received_at(&self) -> Option<KernelTime> {
         None
     }

@@ -385,7 +385,8 @@ impl core::error::Error for MergeError {}
 ///     Arrival::Lost { by: Duration::from_nanos(700), winner: a }
 /// );
 /// assert_eq!(merge.arrival(b, PostId::new(20), post, at(1_800)), Arrival::Duplicate);
-/// assert_eq!((merge.connection(a).first_arrivals(), merge.connection(b).late_arrivals(), merge.connection(b).duplicates()), (1, 1, 1));
+/// assert_eq!(merge.connection(a).first_arrivals(), 1);
+/// assert_eq!((merge.connection(b).late_arrivals(), merge.connection(b).duplicates()), (1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -108,8 +108,8 @@ pub trait Reactor: Send + 'static {
     /// available.
     fn read_now(&self, socket: &mut Self::Socket, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Returns when the kernel received the last bytes that were read from the socket. `None`, as by
-    /// default, if the runtime does not measure it.
+    /// Returns when the kernel received the last bytes that were read from the socket. `None`, as
+    /// by default, if the runtime does not measure it.
     fn received_at(&self, _socket: &Self::Socket) -> Option<KernelTime> {
         None
     }

@@ -22,7 +22,8 @@ const OPEN_MAX: usize = 32;
 /// use powerstream_core::monitor::GapMonitor;
 /// use powerstream_core::time::{TimeRange, UnixTime};
 ///
-/// let seconds = |from, to| TimeRange { from: UnixTime::from_seconds(from), to: UnixTime::from_seconds(to) };
+/// let at = UnixTime::from_seconds;
+/// let seconds = |from, to| TimeRange { from: at(from), to: at(to) };
 /// let gaps = GapMonitor::default();
 /// gaps.handle_gap(seconds(100, 700));
 /// gaps.handle_recovered(seconds(100, 400), 30);

@@ -256,8 +256,8 @@ impl<'a> Value<'a> {
     }
 
     /// Writes the values to `found`, which must have one `None` for each key. At most 255 keys. In
-    /// the same scan, finds the values of `inner_keys` in the object that is the value of the key at
-    /// `inner`. Returns `None` if there is no such object, or if it is malformed.
+    /// the same scan, finds the values of `inner_keys` in the object that is the value of the key
+    /// at `inner`. Returns `None` if there is no such object, or if it is malformed.
     pub(super) fn fill<const N: usize>(
         &self,
         keys: &[&str],

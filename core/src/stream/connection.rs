@@ -27,7 +27,8 @@
 //! let now = Instant::ZERO;
 //! let mut connection = Connection::new(vec![0; 65_536], ConnectionConfig::default());
 //! connection.handle_connected(now);
-//! let mut input: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1b\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n";
+//! let mut input: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\
+//!     1b\r\n{\"id_str\":\"1\",\"text\":\"a\"}\r\n\r\n";
 //! let mut messages = 0;
 //! loop {
 //!     let (consumed, event) = connection.decode(input, now);
@@ -324,8 +325,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         }
     }
 
-    /// Returns true if the input so far ended between two messages. False also within a chunk's size
-    /// line, because the message in that chunk was sent.
+    /// Returns true if the input so far ended between two messages. False also within a chunk's
+    /// size line, because the message in that chunk was sent.
     #[inline]
     pub(crate) fn is_between_messages(&self) -> bool {
         self.buffered() == 0 && !self.body.is_in_line()

@@ -2,8 +2,9 @@
 //! caller's storage.
 //!
 //! ```text
-//!   input:    ..head of a message | CR LF 1f4 CR LF | middle | end of input      next input: rest CR LF | next..
-//!   storage:  [head of a message][middle][rest]
+//!   input:       ..head of a message | CR LF 1f4 CR LF | middle | end of input
+//!   next input:  rest CR LF | next..
+//!   storage:     [head of a message][middle][rest]
 //! ```
 //!
 //! Pieces of up to 16 bytes (tiny chunks, a read that ends after a message's first bytes) take a

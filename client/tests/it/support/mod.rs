@@ -67,7 +67,8 @@ pub enum Attempt {
         alive: u64,
         silent: u64,
     },
-    /// Answers a recovery: the Posts of a group that were sent in the range that was requested last.
+    /// Answers a recovery: the Posts of a group that were sent in the range that was requested
+    /// last.
     Range {
         group: u64,
         requested: Arc<Mutex<Vec<TimeRange>>>,

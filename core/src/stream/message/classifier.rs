@@ -34,13 +34,15 @@ impl Classification {
 /// ```
 /// use powerstream_core::stream::{Format, Kind, PostId, classify};
 ///
-/// let class = classify(br#"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","text":".."#);
+/// let start = br#"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","text":".."#;
+/// let class = classify(start);
 /// assert!(matches!(class.kind, Kind::Post { format: Format::Legacy, .. }));
 /// assert_eq!(class.post_id, Some(PostId::new(20)));
 /// // Decided at `id`: the rest of the message does not matter, here not even that it is cut.
 /// assert_eq!(class.bytes_read, 55);
 ///
-/// let class = classify(br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"SlowReader"}]}"#);
+/// let error = br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"SlowReader"}]}"#;
+/// let class = classify(error);
 /// let Kind::StreamError(problem) = class.kind else { panic!() };
 /// assert_eq!(problem.disconnect_type, Some(powerstream_core::stream::DisconnectType::SlowReader));
 /// ```
@@ -79,7 +81,8 @@ fn usual_post(bytes: &[u8]) -> Option<(PostId, usize)> {
 
 const ID_STR: &[u8; 11] = br#","id_str":""#;
 
-/// Returns the number that `rest` starts with: `N` digits, [`ID_STR`], the same digits, and a quote.
+/// Returns the number that `rest` starts with: `N` digits, [`ID_STR`], the same digits, and a
+/// quote.
 #[inline]
 fn twice<const N: usize>(rest: &[u8]) -> Option<u64> {
     let (digits, rest) = rest.split_first_chunk::<N>()?;
