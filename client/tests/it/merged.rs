@@ -661,3 +661,29 @@ fn gaps_are_counted_for_each_group_and_each_connection() {
     let own: Vec<_> = stream.members().iter().map(|member| member.monitor().snapshot().gaps.open).collect();
     assert_eq!(own, [1, 1, 0]);
 }
+
+#[test]
+fn a_complete_backfill_closes_the_gap_of_the_group_and_an_interrupted_one_does_not() {
+    let quiet = |from: u64, to: u64| {
+        let keep_alives = (from..to).map(|at| at * 10_000);
+        keep_alives.fold(stream::<&str>([]), |stream, at| stream.bytes(at, *b"2\r\n\r\n\r\n"))
+    };
+    let counts = |second: Attempt, limit: u64| {
+        let world = Rc::default();
+        let wire = Wire::new(&world, vec![quiet(1, 4).reset(35_000), second, quiet(8, 20)]);
+        let driven = driven_by(wire, 1, 4_096, |config| config.backfill = true);
+        let member = Member::new("a", ReplicaGroup::new(0), driven);
+        let mut merged = Merged::new(vec![member], &WindowConfig::default()).unwrap();
+        run(&mut merged, &world, limit);
+        let own = merged.members()[0].monitor().snapshot().gaps;
+        let (open, closed, ..) = gap_counts(&merged, 0);
+        assert_eq!((own.open, own.closed), (open, closed));
+        (open, closed)
+    };
+    // One keep-alive does not show that the backfill is complete; the second one does.
+    assert_eq!(counts(quiet(4, 20), 45_000), (1, 0));
+    assert_eq!(counts(quiet(4, 20), 55_000), (0, 1));
+    // The next stream asks for the same gap again.
+    assert_eq!(counts(quiet(4, 5).reset(60_000), 75_000), (1, 0));
+    assert_eq!(counts(quiet(4, 5).reset(60_000), 95_000), (0, 1));
+}

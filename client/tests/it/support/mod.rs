@@ -304,9 +304,20 @@ pub fn driven(wire: Wire, seed: u64) -> Driver<Vec<u8>, Vec<u8>, Wire> {
 }
 
 pub fn driven_with(wire: Wire, seed: u64, buffer: usize) -> Driver<Vec<u8>, Vec<u8>, Wire> {
+    driven_by(wire, seed, buffer, |_| {})
+}
+
+/// The same with changes to the session's configuration.
+pub fn driven_by(
+    wire: Wire,
+    seed: u64,
+    buffer: usize,
+    change: impl FnOnce(&mut SessionConfig<'_>),
+) -> Driver<Vec<u8>, Vec<u8>, Wire> {
     let mut config = SessionConfig::new(Origin::parse("http://127.0.0.1:8080").unwrap());
     config.message_bytes_max = 1_000;
     config.backoff.jitter_percent = 0;
+    change(&mut config);
     let storage = vec![0; config.storage_bytes()];
     let session = Session::new(storage, &config, seed, wire.now(), wire.unix_now()).unwrap();
     Driver::new(Buffered::new(session, vec![0; buffer]), wire)
