@@ -121,6 +121,15 @@ pub(crate) struct PathEnd {
     pub(crate) is_certain: bool,
 }
 
+impl PathEnd {
+    /// Reports the end of the path. It is the reason, unless the bytes before gave another one. An
+    /// endless thing that was not refused yet gave none.
+    fn become_certain(&mut self, why: End) {
+        let before = self.why.filter(|before| *before != End::Protocol || self.is_certain);
+        *self = Self { why: before.or(Some(why)), is_certain: true };
+    }
+}
+
 /// The result of a read.
 pub(crate) enum Read {
     /// So many bytes.
@@ -218,7 +227,7 @@ impl Path {
     ) -> Read {
         if let Some((_, kind)) = self.reset.filter(|(at, _)| *at <= now) {
             self.queue.clear();
-            *end = PathEnd { why: end.why.or(Some(End::Reset(kind))), is_certain: true };
+            end.become_certain(End::Reset(kind));
             return Read::Failed(kind);
         }
         let most = if self.splits { buffer.len().min(1 + rng.below(40) as usize) } else { buffer.len() };
@@ -255,7 +264,7 @@ impl Path {
                     }
                 }
                 Content::Fin(why) if count == 0 => {
-                    *end = PathEnd { why: end.why.or(Some(*why)), is_certain: true };
+                    end.become_certain(*why);
                     return Read::Closed;
                 }
                 _ => break,

@@ -115,6 +115,8 @@ impl World {
         if self.lines[index].attempt.is_none() {
             self.statistics.attempts += 1;
             self.lines[index].model.handle_attempt(self.now);
+            // The events of an attempt that fails follow no read.
+            self.lines[index].decodes = 0;
             let attempt = self.draw_attempt(index);
             self.lines[index].attempt = Some(attempt);
             let name = attempt.fault.map_or("none", Fault::text);
