@@ -48,7 +48,7 @@ use std::{fmt, vec};
 
 pub use connections::{Connections, NamedConnection};
 use powerstream_core::backoff::BackoffConfig;
-use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::buffered::{BUFFER_BYTES, Buffered};
 use powerstream_core::dedup::{WindowConfig, WindowError};
 use powerstream_core::driver::Io;
 use powerstream_core::endpoint::{Endpoint, POWERSTREAM, QueryDialect};
@@ -225,7 +225,7 @@ pub type OpenedSession = Result<Buffered<Vec<u8>, Vec<u8>>, ConfigError>;
 fn open(config: &SessionConfig<'_>, seed: u64, now: Instant, unix: UnixTime) -> OpenedSession {
     // Zeroed memory: the kernel allocates a page only once a message reaches it.
     let session = Session::new(vec![0; config.storage_bytes()], config, seed, now, unix)?;
-    Ok(Buffered::new(session, vec![0; READ_BYTES]))
+    Ok(Buffered::new(session, vec![0; BUFFER_BYTES]))
 }
 
 /// Builds a [`Config`]. Values are checked only in [`Self::build`].

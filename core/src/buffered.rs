@@ -1,8 +1,11 @@
 //! A session with its own read buffer, for drivers that read from a socket.
 //!
 //! The buffer is empty before each read, because an incomplete message moves to the session's
-//! storage. So the buffer needs only the size of one read. Larger reads than 16 KiB were slower in
-//! measurements, because they leave the L1 cache; a TLS record is not larger either.
+//! storage. So the buffer needs only the size of one read.
+//!
+//! A live stream needs reads of [`READ_BYTES`] only. If a read fills that, more input is waiting,
+//! and a longer buffer is used as a whole, so that a backlog takes fewer system calls. A read that
+//! leaves room ends that.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -11,8 +14,13 @@ use crate::session::{Message, ScannedSessionEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, KernelTime, UnixTime};
 use crate::transport_error::TransportError;
 
-/// The read-buffer length that was fastest in measurements, in bytes.
+/// The length of a read without a backlog, in bytes. It fits the first-level cache, and is the
+/// maximum of a TLS record.
 pub const READ_BYTES: usize = 16_384;
+
+/// A good length of the read buffer of a session, in bytes. Only a backlog uses more than the first
+/// [`READ_BYTES`] of it.
+pub const BUFFER_BYTES: usize = 4 * READ_BYTES;
 
 /// A [`Session`] and the buffer its input is read into.
 pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
@@ -21,6 +29,8 @@ pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     /// The unread input is `buffer[start..end]`.
     start: usize,
     end: usize,
+    /// The last read filled its room, so that the next one may use the whole buffer.
+    was_filled: bool,
     /// The next event, and the start of the slice in which it was found.
     event: Option<(ScannedSessionEvent, usize)>,
     /// When the buffer was last filled.
@@ -36,7 +46,8 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,
 {
-    /// Adds a buffer to `session`. [`READ_BYTES`] is a good length.
+    /// Adds a buffer to `session`. [`BUFFER_BYTES`] is a good length, or [`READ_BYTES`] to save
+    /// memory.
     ///
     /// # Panics
     ///
@@ -44,8 +55,17 @@ where
     pub fn new(session: Session<S>, buffer: B) -> Self {
         assert!(!buffer.as_ref().is_empty(), "the read buffer must not be empty");
         let read_at = Instant::ZERO;
-        let (event, received_at, ended) = (None, None, None);
-        let mut buffered = Self { session, buffer, start: 0, end: 0, event, read_at, received_at, ended };
+        let mut buffered = Self {
+            session,
+            buffer,
+            start: 0,
+            end: 0,
+            was_filled: false,
+            event: None,
+            read_at,
+            received_at: None,
+            ended: None,
+        };
         // The session may already have an event.
         buffered.find_event(read_at);
         buffered
@@ -107,10 +127,17 @@ where
         self.received_at = at;
     }
 
-    /// Returns the buffer to read into. Use it only if [`Self::poll`] asks for a read.
+    /// Returns the buffer to read into: the first [`READ_BYTES`] of it, or all of it if the last
+    /// read filled what it was given. Use it only if [`Self::poll`] asks for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
-        self.buffer.as_mut()
+        let room = self.room();
+        &mut self.buffer.as_mut()[..room]
+    }
+
+    fn room(&self) -> usize {
+        let length = self.buffer.as_ref().len();
+        if self.was_filled { length } else { length.min(READ_BYTES) }
     }
 
     /// Returns the bytes of the request that are still to be sent. See [`Session::transmit`].
@@ -134,15 +161,16 @@ where
     ///
     /// # Panics
     ///
-    /// Panics if `count` exceeds the length of the buffer.
+    /// Panics if `count` exceeds the length of that buffer.
     pub fn handle_read(&mut self, count: usize, now: Instant) {
-        let room = self.buffer.as_ref().len();
+        let room = self.room();
         assert!(count <= room, "`count` exceeds the length of the read buffer");
+        self.was_filled = count == room;
         self.start = 0;
         self.end = count;
         self.read_at = now;
         self.find_event(now);
-        if count == room {
+        if self.was_filled {
             self.session.handle_backlog(now);
         }
     }
@@ -309,6 +337,23 @@ mod tests {
     fn a_backlog_that_the_driver_reports_moves_no_gap() {
         assert_eq!(covered(|_, _| {}), UnixTime::from_seconds(49));
         assert_eq!(covered(Buffered::handle_backlog), UnixTime::from_seconds(39));
+    }
+
+    #[test]
+    fn reads_use_the_whole_buffer_only_while_they_fill_it() {
+        let now = Instant::ZERO;
+        let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
+        let session =
+            Session::new(vec![0; config.storage_bytes()], &config, 1, now, UnixTime::default()).unwrap();
+        let mut buffered = Buffered::new(session, vec![0; BUFFER_BYTES]);
+        let mut rooms = Vec::new();
+        for left in [1, 0, 1, 0, 0, 1, 0] {
+            let room = buffered.read_buf().len();
+            rooms.push(room);
+            buffered.handle_read(room - left, now);
+        }
+        let [short, all] = [READ_BYTES, BUFFER_BYTES];
+        assert_eq!(rooms, [short, short, all, short, all, all, short]);
     }
 
     #[test]

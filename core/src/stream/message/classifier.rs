@@ -604,9 +604,9 @@ fn find(scanner: &mut Scanner<'_>, name: &[u8], stop: bool) -> Result<Option<Opt
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::string::String;
     use std::vec::Vec;
-    use std::{format, vec};
 
     use super::*;
 
@@ -641,6 +641,6 @@ mod tests {
                 assert_eq!(classify(&bytes), classify_any(&bytes), "{}", String::from_utf8_lossy(&bytes));
             }
         }
-        assert_eq!(usual_post(&vec![b'0'; 200]), None);
+        assert_eq!(usual_post(&[b'0'; 200]), None);
     }
 }
