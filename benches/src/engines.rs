@@ -3,25 +3,8 @@
 
 use std::hint::black_box;
 
-use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, classify};
-use powerstream_core::time::Instant;
-
-use crate::wire::Wire;
-
-/// The result of a pass over the wire, to compare with the expected one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Messages, including keep-alives. For a floor, the LFs on the wire.
-    pub lines: usize,
-    /// The bytes of these messages. For a floor, the bytes of the wire.
-    pub bytes: usize,
-}
-
-/// An engine between passes. It keeps its state, as on an endless stream.
-pub trait Pass {
-    /// Reads all of `wire` once.
-    fn pass(&mut self, wire: &Wire) -> Found;
-}
+use powerstream_workload::framing::{Decoding, Found, Framing, Pass, Sink, classified, skim};
+use powerstream_workload::wire::Wire;
 
 /// An engine.
 #[derive(Clone, Copy)]
@@ -55,30 +38,30 @@ pub const ALL: [Engine; 10] = [
     },
     Engine {
         name: "powerstream, slices lent",
-        start: || Box::new(Powerstream::new(None, skim)),
+        start: || Box::new(Framing::new(None, skim())),
         expected: lines,
     },
     Engine {
         name: "powerstream, 64 KiB buffer",
-        start: || Box::new(Powerstream::new(Some(64 << 10), skim)),
+        start: || Box::new(Framing::new(Some(64 << 10), skim())),
         expected: lines,
     },
     Engine {
         name: "powerstream, 16 KiB buffer",
-        start: || Box::new(Powerstream::new(Some(16 << 10), skim)),
+        start: || Box::new(Framing::new(Some(16 << 10), skim())),
         expected: lines,
     },
     Engine {
         name: "powerstream decode, 16 KiB buffer",
-        start: || Box::new(PowerstreamDecode(Powerstream::new(Some(16 << 10), skim))),
+        start: || Box::new(Decoding(Framing::new(Some(16 << 10), skim()))),
         expected: lines,
     },
     Engine {
         name: "powerstream, 16 KiB buffer, classified",
-        start: || Box::new(Powerstream::new(Some(16 << 10), read_kind_and_id)),
+        start: || Box::new(Framing::new(Some(16 << 10), classified())),
         expected: lines,
     },
-    Engine { name: "httparse + memchr", start: || Box::new(Httparse::new(64 << 10, skim)), expected: lines },
+    Engine { name: "httparse + memchr", start: || Box::new(Httparse::new(64 << 10, skim())), expected: lines },
 ];
 
 fn bytes(wire: &Wire) -> Found {
@@ -91,16 +74,6 @@ fn lfs(wire: &Wire) -> Found {
 
 fn lines(wire: &Wire) -> Found {
     Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes }
-}
-
-/// Touches a message without reading it, to measure framing alone.
-fn skim(message: &[u8]) {
-    black_box(message.as_ptr());
-}
-
-/// Reads the kind of a message and the id of a Post.
-fn read_kind_and_id(message: &[u8]) {
-    black_box(classify(message));
 }
 
 struct Copy(Vec<u8>);
@@ -178,106 +151,10 @@ impl Pass for CopySearchAndGather {
     }
 }
 
-/// The connection, with a read buffer (`Some`) or with the wire as its input. `sink` receives each
-/// message.
-struct Powerstream<F> {
-    connection: Connection<Vec<u8>>,
-    buffer: Option<Vec<u8>>,
-    now: u64,
-    sink: F,
-}
-
-impl<F: FnMut(&[u8])> Powerstream<F> {
-    fn new(buffer: Option<usize>, sink: F) -> Self {
-        let mut connection = Connection::new(vec![0; 1 << 20], ConnectionConfig::default());
-        connection.handle_connected(Instant::ZERO);
-        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let (consumed, event) = connection.decode(head, Instant::ZERO);
-        assert!(consumed == head.len() && matches!(event, Ok(Some(ConnectionEvent::Head(_)))));
-        Self { connection, buffer: buffer.map(|bytes| vec![0; bytes]), now: 0, sink }
-    }
-}
-
-impl<F: FnMut(&[u8])> Pass for Powerstream<F> {
-    fn pass(&mut self, wire: &Wire) -> Found {
-        let mut found = Found::default();
-        let Self { connection, buffer, now, sink } = self;
-        match buffer {
-            Some(buffer) => wire.for_each_read(buffer.len(), |read| {
-                buffer[..read.len()].copy_from_slice(read);
-                black_box(&mut *buffer);
-                *now += 1;
-                drain(connection, &buffer[..read.len()], Instant::from_nanos(*now), &mut found, sink);
-            }),
-            None => wire.for_each_read(usize::MAX, |read| {
-                *now += 1;
-                drain(connection, read, Instant::from_nanos(*now), &mut found, sink);
-            }),
-        }
-        found
-    }
-}
-
-#[inline]
-fn drain(
-    connection: &mut Connection<Vec<u8>>,
-    mut input: &[u8],
-    now: Instant,
-    found: &mut Found,
-    sink: &mut impl FnMut(&[u8]),
-) {
-    loop {
-        let (consumed, raw) = connection.scan(input, now);
-        let Some(raw) = raw.expect("the wire is well-formed") else { return };
-        match connection.lend(raw, input) {
-            ConnectionEvent::Message(message) => {
-                found.lines += 1;
-                found.bytes += message.len();
-                sink(message);
-            }
-            ConnectionEvent::KeepAlive => found.lines += 1,
-            event => panic!("unexpected: {event:?}"),
-        }
-        input = &input[consumed..];
-    }
-}
-
-/// The same with `decode` and a buffer.
-struct PowerstreamDecode<F>(Powerstream<F>);
-
-impl<F: FnMut(&[u8])> Pass for PowerstreamDecode<F> {
-    fn pass(&mut self, wire: &Wire) -> Found {
-        let mut found = Found::default();
-        let Powerstream { connection, buffer, now, sink } = &mut self.0;
-        let buffer = buffer.as_mut().expect("this engine has a buffer");
-        wire.for_each_read(buffer.len(), |read| {
-            buffer[..read.len()].copy_from_slice(read);
-            black_box(&mut *buffer);
-            *now += 1;
-            let mut input = &buffer[..read.len()];
-            loop {
-                let (consumed, event) = connection.decode(input, Instant::from_nanos(*now));
-                match event.expect("the wire is well-formed") {
-                    Some(ConnectionEvent::Message(message)) => {
-                        found.lines += 1;
-                        found.bytes += message.len();
-                        sink(message);
-                    }
-                    Some(ConnectionEvent::KeepAlive) => found.lines += 1,
-                    Some(event) => panic!("unexpected: {event:?}"),
-                    None => break,
-                }
-                input = &input[consumed..];
-            }
-        });
-        found
-    }
-}
-
 /// A decoder as a careful programmer would write it, with `httparse::parse_chunk_size` and memchr.
 /// A line that is complete in a chunk is delivered from the read buffer. A cut line is gathered in
 /// a `Vec`, and a cut size line is kept.
-struct Httparse<F> {
+struct Httparse {
     /// The rest of the last read (a cut size line), followed by the new read.
     buffer: Vec<u8>,
     filled: usize,
@@ -285,11 +162,11 @@ struct Httparse<F> {
     left: usize,
     line_end: usize,
     line: Vec<u8>,
-    sink: F,
+    sink: Sink,
 }
 
-impl<F: FnMut(&[u8])> Httparse<F> {
-    fn new(buffer: usize, sink: F) -> Self {
+impl Httparse {
+    fn new(buffer: usize, sink: Sink) -> Self {
         Self { buffer: vec![0; buffer + 64], filled: 0, left: 0, line_end: 0, line: Vec::new(), sink }
     }
 
@@ -342,7 +219,7 @@ impl<F: FnMut(&[u8])> Httparse<F> {
     }
 }
 
-impl<F: FnMut(&[u8])> Pass for Httparse<F> {
+impl Pass for Httparse {
     fn pass(&mut self, wire: &Wire) -> Found {
         let mut found = Found::default();
         wire.for_each_read(self.buffer.len() - 64, |read| {
@@ -362,8 +239,8 @@ impl<F: FnMut(&[u8])> Pass for Httparse<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::posts;
-    use crate::wire::{READ_SIZES, SHAPES};
+    use powerstream_workload::posts;
+    use powerstream_workload::wire::{READ_SIZES, SHAPES};
 
     #[test]
     fn every_engine_finds_what_is_there_in_every_shape() {

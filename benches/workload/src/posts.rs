@@ -86,6 +86,20 @@ fn post(index: u64, size: usize, random: &mut Random) -> Vec<u8> {
     post.into_bytes()
 }
 
+/// Returns the Post with its first two ids at its end, the order of keys for which a reader of the id
+/// must read everything.
+///
+/// # Panics
+/// If the Post is not one of [`synthetic`].
+#[must_use]
+pub fn with_id_last(post: &[u8]) -> Vec<u8> {
+    let at = |key: &[u8]| {
+        post.windows(key.len()).position(|window| window == key).expect("a key of every synthetic Post")
+    };
+    let (start, end) = (at(b"\"id\":"), at(b"\"text\":"));
+    [&post[..start], &post[end..post.len() - 1], b",", &post[start..end - 1], b"}"].concat()
+}
+
 /// SplitMix64, a random number generator with the same sequence in every run.
 #[derive(Debug)]
 pub struct Random(u64);
