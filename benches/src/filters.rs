@@ -33,7 +33,7 @@ pub struct Naive(pub Vec<Rule>);
 
 impl Filter for Naive {
     fn name(&self) -> &'static str {
-        "naive"
+        "each rule separately"
     }
 
     fn count(&mut self, text: &str) -> usize {
@@ -52,7 +52,7 @@ pub struct Hashed(pub Vec<KeywordRule>);
 
 impl Filter for Hashed {
     fn name(&self) -> &'static str {
-        "hash set"
+        "hash set of the words, then every rule"
     }
 
     fn count(&mut self, text: &str) -> usize {

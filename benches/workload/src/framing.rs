@@ -28,7 +28,7 @@ pub trait Pass {
 }
 
 /// What is done with each message.
-pub type Sink = Box<dyn FnMut(&[u8])>;
+pub type Sink = Box<dyn FnMut(&[u8]) + Send>;
 
 /// Returns a sink that touches a message without reading it, to measure framing alone.
 #[must_use]
@@ -38,11 +38,12 @@ pub fn skim() -> Sink {
     })
 }
 
-/// Returns a sink that reads the kind of a message, and the id and time of a Post.
+/// Returns a sink that reads the kind of a message, and the id and time of a Post, before `sink`.
 #[must_use]
-pub fn classified() -> Sink {
-    Box::new(|message| {
+pub fn classified(mut sink: Sink) -> Sink {
+    Box::new(move |message| {
         black_box(classify(message));
+        sink(message);
     })
 }
 
@@ -110,14 +111,20 @@ impl Framing {
 }
 
 impl Found {
+    /// Counts a line, and delivers it if it is a message.
+    #[inline]
+    pub fn line(&mut self, line: &[u8], sink: &mut Sink) {
+        self.lines += 1;
+        if !line.is_empty() {
+            self.bytes += line.len();
+            sink(line);
+        }
+    }
+
     #[inline]
     fn event(&mut self, event: ConnectionEvent<'_>, sink: &mut Sink) {
         match event {
-            ConnectionEvent::Message(message) => {
-                self.lines += 1;
-                self.bytes += message.len();
-                sink(message);
-            }
+            ConnectionEvent::Message(message) => self.line(message, sink),
             ConnectionEvent::KeepAlive => self.lines += 1,
             event => panic!("unexpected: {event:?}"),
         }

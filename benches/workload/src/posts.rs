@@ -31,6 +31,12 @@ pub fn synthetic(count: usize) -> Vec<Vec<u8>> {
     sizes.into_iter().enumerate().map(|(index, size)| post(index as u64, size, &mut random)).collect()
 }
 
+/// Returns a Post of this size, at least 1,900 bytes.
+#[must_use]
+pub fn sized(size: usize) -> Vec<u8> {
+    post(0, size, &mut Random::new(1))
+}
+
 /// Returns the size at a quantile, interpolated logarithmically between the measured ones.
 fn size_at(quantile: f64) -> f64 {
     let above = SIZES.iter().position(|&(at, _)| quantile <= at).unwrap_or(SIZES.len() - 1).max(1);

@@ -1,4 +1,4 @@
-//! Runs one hot path, for `.ci/instructions`. Prints the number of messages of the run.
+//! Runs one hot path, for `.ci/instructions`. Prints the number of messages, or KiB, of the run.
 //!
 //! `instructions` prints the names of the paths, and `instructions NAME` runs one of them: first to
 //! do all lazy set-up, then in [`measured`], where callgrind counts.
@@ -14,14 +14,14 @@ use powerstream_workload::posts::{self, Random};
 use powerstream_workload::rules::{Compiled, of_all_kinds, parse, short};
 use powerstream_workload::texts::Language;
 use powerstream_workload::tls::{Client, Server, into_session};
-use powerstream_workload::wire::{ReadSize, SHAPES, Wire};
+use powerstream_workload::wire::{ReadSize, SHAPES, Shape, Wire};
 
 const POSTS: usize = 96;
 
 /// Ids of a run of the path `dedup`. Each is inserted twice.
 const IDS: u64 = 4_096;
 
-const PATHS: [&str; 19] = [
+const PATHS: [&str; 21] = [
     "frame/one/16384",
     "frame/one/1460",
     "frame/one/chunk",
@@ -31,6 +31,9 @@ const PATHS: [&str; 19] = [
     "frame/split/1460",
     "frame/tiny/16384",
     "frame/tiny/1460",
+    // ..per KiB of messages of this many KiB.
+    "large/16",
+    "large/1000",
     "classify",
     "classify/id_last",
     "session/one/chunk",
@@ -82,6 +85,15 @@ fn main() {
         ["frame", shape, bytes] => {
             let read = ReadSize::Bytes(bytes.parse().expect("a number"));
             pass(&mut Framing::new(None, skim()), &wire(shape, read));
+        }
+        ["large", kib] => {
+            let kib: usize = kib.parse().expect("a number");
+            let posts = vec![posts::sized(kib << 10); 2_000 / kib];
+            let shape = Shape { content: 3 << 20, ..SHAPES[2] };
+            let wire = Wire::new(&posts, &shape, ReadSize::Bytes(1_460));
+            let mut engine = Framing::new(None, skim());
+            let found = Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes };
+            count(wire.messages * kib, || assert_eq!(engine.pass(&wire), found));
         }
         ["session", ..] => pass(&mut Sessions::new(), &live()),
         ["driver", ..] => pass(&mut Driven::new(&live(), 2), &live()),
