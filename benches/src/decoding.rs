@@ -26,7 +26,7 @@ struct Figures {
 }
 
 fn measure(options: &Options, wire: &Wire, engines: &[Engine]) -> Vec<Figures> {
-    let expected: Vec<_> = engines.iter().map(|engine| (engine.expected)(wire)).collect();
+    let expected: Vec<_> = engines.iter().map(|engine| engine.expected(wire)).collect();
     let start = |(engine, expected): (&Engine, _)| {
         engine.verify(wire);
         ((engine.start)(skim()), expected)

@@ -19,8 +19,19 @@ pub struct Engine {
     pub name: &'static str,
     /// Creates the engine at the start of a body. Floors ignore the sink.
     pub start: fn(Sink) -> Box<dyn Pass>,
-    /// Returns the expected result of a pass.
-    pub expected: fn(&Wire) -> Found,
+    /// What it finds.
+    pub finds: Finds,
+}
+
+/// What an engine finds on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finds {
+    /// The number of bytes.
+    Bytes,
+    /// The LFs of everything.
+    Lfs,
+    /// Messages and keep-alives.
+    Lines,
 }
 
 /// The engine that other engines are compared with.
@@ -34,61 +45,60 @@ pub const HTTPARSE: &str = "httparse by hand, memchr";
 
 /// All engines.
 pub const ALL: [Engine; 14] = [
-    Engine { name: FLOOR, start: |_| Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
-    Engine { name: "memcpy only", start: |_| Box::new(Copy::new(64 << 10)), expected: bytes },
+    Engine { name: FLOOR, start: |_| Box::new(CopyAndSearch::new(64 << 10)), finds: Finds::Lfs },
+    Engine { name: "memcpy only", start: |_| Box::new(Copy::new(64 << 10)), finds: Finds::Bytes },
     // The floor with the recommended read size of the connection.
     Engine {
         name: "F, reads of at most 16 KiB",
         start: |_| Box::new(CopyAndSearch::new(16 << 10)),
-        expected: lfs,
+        finds: Finds::Lfs,
     },
     // The lower limit for framers if every message is cut, because its pieces must be joined.
     Engine {
         name: "F and a second copy",
         start: |_| Box::new(CopySearchAndGather::new(64 << 10)),
-        expected: lfs,
+        finds: Finds::Lfs,
     },
     Engine {
         name: "powerstream, bytes lent",
         start: |sink| Box::new(Framing::new(None, sink)),
-        expected: lines,
+        finds: Finds::Lines,
     },
-    Engine { name: OURS, start: |sink| Box::new(Framing::new(Some(16 << 10), sink)), expected: lines },
+    Engine { name: OURS, start: |sink| Box::new(Framing::new(Some(16 << 10), sink)), finds: Finds::Lines },
     Engine {
         name: "powerstream, 64 KiB buffer",
         start: |sink| Box::new(Framing::new(Some(64 << 10), sink)),
-        expected: lines,
+        finds: Finds::Lines,
     },
     Engine {
         name: "powerstream, `decode`",
         start: |sink| Box::new(Decoding(Framing::new(Some(16 << 10), sink))),
-        expected: lines,
+        finds: Finds::Lines,
     },
     Engine {
         name: "powerstream and `classify`",
         start: |sink| Box::new(Framing::new(Some(16 << 10), classified(sink))),
-        expected: lines,
+        finds: Finds::Lines,
     },
-    Engine { name: HTTPARSE, start: |sink| Box::new(Httparse::new(64 << 10, sink)), expected: lines },
-    Engine { name: "ureq-proto, memchr", start: |sink| Box::new(UreqProto::new(sink)), expected: lines },
-    Engine { name: "ureq, read_until", start: |sink| Box::new(Ureq::new(sink)), expected: lines },
-    Engine { name: HYPER, start: |sink| Box::new(Hyper::frames(sink)), expected: lines },
-    Engine { name: "hyper, LinesCodec", start: |sink| Box::new(Hyper::codec(sink)), expected: lines },
+    Engine { name: HTTPARSE, start: |sink| Box::new(Httparse::new(64 << 10, sink)), finds: Finds::Lines },
+    Engine { name: "ureq-proto, memchr", start: |sink| Box::new(UreqProto::new(sink)), finds: Finds::Lines },
+    Engine { name: "ureq, read_until", start: |sink| Box::new(Ureq::new(sink)), finds: Finds::Lines },
+    Engine { name: HYPER, start: |sink| Box::new(Hyper::frames(sink)), finds: Finds::Lines },
+    Engine { name: "hyper, LinesCodec", start: |sink| Box::new(Hyper::codec(sink)), finds: Finds::Lines },
 ];
 
-fn bytes(wire: &Wire) -> Found {
-    Found { lines: 0, bytes: wire.bytes.len() }
-}
-
-fn lfs(wire: &Wire) -> Found {
-    Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), bytes: wire.bytes.len() }
-}
-
-fn lines(wire: &Wire) -> Found {
-    Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes }
-}
-
 impl Engine {
+    /// Returns the expected result of a pass.
+    #[must_use]
+    pub fn expected(&self, wire: &Wire) -> Found {
+        let bytes = wire.bytes.len();
+        match self.finds {
+            Finds::Bytes => Found { lines: 0, bytes },
+            Finds::Lfs => Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), bytes },
+            Finds::Lines => Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes },
+        }
+    }
+
     /// Runs the engine twice, and compares the number of messages and the hash of their bytes with
     /// those of the wire.
     ///
@@ -101,12 +111,12 @@ impl Engine {
         let mut state = (self.start)(sink);
         let mut expected = MessageHash::default();
         for pass in 1..=2 {
-            assert_eq!(state.pass(wire), (self.expected)(wire), "{}, pass {pass}", self.name);
+            assert_eq!(state.pass(wire), self.expected(wire), "{}, pass {pass}", self.name);
             wire.contents().for_each(|message| expected.add(message));
         }
-        let hash = hash.lock().expect("no panic");
-        assert!(hash.count == 0 || *hash == expected, "{}: other messages than sent", self.name);
-        assert!(hash.count > 0 || self.expected == lfs || self.expected == bytes, "{}", self.name);
+        if self.finds == Finds::Lines {
+            assert!(*hash.lock().expect("no panic") == expected, "{}: other messages than sent", self.name);
+        }
     }
 }
 

@@ -22,29 +22,39 @@ use ureq::unversioned::transport::{
 
 use crate::engines::Lines;
 
-/// What a transport in memory returns: a response head, then a wire per pass.
+/// What a transport in memory returns: a response head after the request, then a wire per pass.
 #[derive(Default)]
 struct Source {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     at: usize,
     next: usize,
+    /// How often to start again at the end. A client may have left the end of the last pass unread.
+    laps: usize,
     waker: Option<Waker>,
 }
 
 impl Source {
     fn new() -> Shared {
-        let mut source = Self::default();
-        source.set(HEAD, vec![HEAD.len()]);
-        Shared(Arc::new(Mutex::new(source)))
+        Shared(Arc::new(Mutex::new(Self::default())))
+    }
+
+    /// Answers the request with a response head.
+    fn answer(&mut self) {
+        if self.bytes.is_empty() {
+            self.set(HEAD, vec![HEAD.len()]);
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+        }
     }
 
     fn set(&mut self, bytes: &[u8], ends: Vec<usize>) {
-        self.bytes = bytes.to_vec();
-        self.ends = ends;
+        (self.bytes, self.ends) = (bytes.to_vec(), ends);
+        (self.at, self.next, self.laps) = (0, 0, 0);
     }
 
-    /// Starts to send the wire from its beginning.
+    /// Sends the wire once more.
     fn start(&mut self, wire: &Wire) {
         if self.bytes != wire.bytes {
             let (mut ends, mut end) = (Vec::new(), 0);
@@ -53,8 +63,9 @@ impl Source {
                 ends.push(end);
             });
             self.set(&wire.bytes, ends);
+        } else {
+            self.laps += 1;
         }
-        (self.at, self.next) = (0, 0);
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -62,6 +73,10 @@ impl Source {
 
     /// Returns the next read of at most `most` bytes, empty if everything was read.
     fn read(&mut self, most: usize) -> &[u8] {
+        if self.next == self.ends.len() && self.laps > 0 {
+            self.laps -= 1;
+            (self.at, self.next) = (0, 0);
+        }
         let Some(&end) = self.ends.get(self.next) else { return &[] };
         let from = self.at;
         self.at = end.min(from + most);
@@ -110,6 +125,7 @@ impl Write for Shared {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
+        self.lock().answer();
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -323,6 +339,7 @@ impl Transport for MemoryTransport {
     }
 
     fn transmit_output(&mut self, _: usize, _: NextTimeout) -> Result<(), ureq::Error> {
+        self.0.lock().answer();
         Ok(())
     }
 

@@ -6,9 +6,9 @@
 //! random times that do not depend on the client. If a client is late, Posts wait in its socket, and
 //! this counts (there is no coordinated omission).
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use powerstream_workload::framing::HEAD;
@@ -46,6 +46,8 @@ pub struct Order {
 pub struct Server {
     child: Child,
     stdin: ChildStdin,
+    /// Kept open, so that the process can always write.
+    _stdout: Lines<BufReader<ChildStdout>>,
     /// The address that it listens on.
     pub addr: SocketAddr,
     /// The certificate that clients must trust.
@@ -77,7 +79,7 @@ impl Server {
             pem += &line;
             pem.push('\n');
             if line.starts_with("-----END") {
-                return Self { child, stdin, addr, pem };
+                return Self { child, stdin, _stdout: stdout, addr, pem };
             }
         }
     }
@@ -113,7 +115,7 @@ pub fn serve_if_child() {
     allow_many_files();
     let tls = tls::Server::new();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    println!("{}\n{}", listener.local_addr().expect("an address"), tls.pem);
+    print!("{}\n{}", listener.local_addr().expect("an address"), tls.pem);
     let chunks: Vec<_> = posts::load().iter().filter_map(|post| Template::new(post)).collect();
     assert!(!chunks.is_empty(), "no Post has an id");
     for line in std::io::stdin().lines() {
@@ -137,7 +139,7 @@ pub fn serve_if_child() {
             })
             .collect();
         // A client that has enough closes, which ends the order.
-        let _ = serve(&mut sockets, &chunks, rate, posts);
+        let _ = serve(&mut sockets, &chunks, rate, posts as usize);
         for socket in &mut sockets {
             while matches!(socket.read(&mut [0; 64]), Ok(1..)) {}
         }
