@@ -30,9 +30,7 @@ fn main() {
         [costs::run, decoding::run, understanding::run, loopback::run, scale::run, matching::run];
     let mut text = String::new();
     let charts = docs.join("figures");
-    // While the code is changed: `SKIP=2` skips the first two.
-    let skip = std::env::var("SKIP").map_or(0, |n| n.parse().unwrap());
-    for run in measurements.into_iter().skip(skip) {
+    for run in measurements {
         let begun = std::time::Instant::now();
         let section = run(&options);
         eprintln!("{}: {:.0} s", section.heading, begun.elapsed().as_secs_f64());
