@@ -40,8 +40,10 @@ fn main() {
     let options = Options::parse(|| 0);
     let posts = posts::load();
     let server = Server::new();
-    let mut table =
-        Table::new("TLS in memory: ns a message, and the ratio to rustls.", &["way", "a record a read", "16 KiB a read"]);
+    let mut table = Table::new(
+        "TLS in memory: ns a message, and the ratio to rustls.",
+        &["way", "a record a read", "16 KiB a read"],
+    );
     table.rows = CONTESTANTS.map(|(name, _)| vec![name.to_owned()]).to_vec();
     for (_, most) in READS {
         let mut contestants = CONTESTANTS;

@@ -32,7 +32,8 @@ fn measure(options: &Options, wire: &Wire, engines: &[Engine]) -> Vec<Figures> {
         ((engine.start)(skim()), expected)
     };
     let mut states: Vec<(Box<dyn Pass>, _)> = engines.iter().zip(expected).map(start).collect();
-    let times = turns(options, TURN, &mut states, |(state, expected)| assert_eq!(state.pass(wire), *expected));
+    let times =
+        turns(options, TURN, &mut states, |(state, expected)| assert_eq!(state.pass(wire), *expected));
     let floor = engines.iter().position(|engine| engine.name == FLOOR).expect("F is an engine");
     let figures = states.iter_mut().zip(&times).map(|((state, _), passes)| {
         let before = (options.allocations)();
@@ -90,7 +91,8 @@ pub fn run(options: &Options) -> Section {
         for (read, _, figures) in &columns {
             if matches!(read, ReadSize::Bytes(16_384 | 1_460) | ReadSize::Chunk) {
                 for (name, points) in &mut lines {
-                    let index = engines::ALL.iter().position(|engine| engine.name == name).expect("an engine");
+                    let index =
+                        engines::ALL.iter().position(|engine| engine.name == name).expect("an engine");
                     points.push((names.len() as f64, figures[index].nanos_a_message));
                 }
                 names.push(format!("{} {read}", shape.name));
@@ -129,8 +131,7 @@ pub fn run(options: &Options) -> Section {
 fn sizes(options: &Options) -> (Table, Chart) {
     // The largest message that the default limit admits is 1 MiB, with its CR LF.
     const KIB: [usize; 6] = [2, 4, 16, 64, 256, 1_023];
-    let engines: Vec<_> =
-        engines::ALL.into_iter().filter(|engine| DRAWN.contains(&engine.name)).collect();
+    let engines: Vec<_> = engines::ALL.into_iter().filter(|engine| DRAWN.contains(&engine.name)).collect();
     let mut table = Table::new(
         "Messages of different sizes, in chunks of some 1 KiB and reads of 1,460 bytes; ns per KiB.",
         &["engine"],

@@ -162,9 +162,7 @@ impl Receiver {
 
     pub(crate) fn event(&mut self, event: &SessionEvent<'_>) -> bool {
         match event {
-            SessionEvent::Message(message) => {
-                self.message(message.bytes, message.id().map(|id| id.as_u64()))
-            }
+            SessionEvent::Message(message) => self.message(message.bytes, message.id().map(|id| id.as_u64())),
             SessionEvent::Disconnected(_) => panic!("disconnected: {event:?}"),
             _ => true,
         }
@@ -226,7 +224,9 @@ const CONTESTANTS: [Contestant; 14] = [
     pinned("smol", on_smol),
     pinned("epoll example", epoll),
     pinned("hyper, 1 thread", |target, receiver| one_thread().block_on(on_hyper(target.clone(), receiver))),
-    pinned("reqwest, 1 thread", |target, receiver| one_thread().block_on(on_reqwest(target.clone(), receiver))),
+    pinned("reqwest, 1 thread", |target, receiver| {
+        one_thread().block_on(on_reqwest(target.clone(), receiver))
+    }),
     pinned("ureq", on_ureq),
     free("bare blocking read, free", bare),
     free("tokio, 2 threads", |target, receiver| two_threads(on_tokio(target.clone(), receiver))),
@@ -300,7 +300,13 @@ pub fn receive_if_child() {
     }
 }
 
-fn turn(server: &mut Server, contestant: &Contestant, order: Order, what: What, options: &Options) -> Receiver {
+fn turn(
+    server: &mut Server,
+    contestant: &Contestant,
+    order: Order,
+    what: What,
+    options: &Options,
+) -> Receiver {
     let target = Target { addr: server.addr, pem: order.is_tls.then(|| server.pem.clone()) };
     server.order(order);
     let receiver = Receiver::new(order.posts, what, options.allocations);
@@ -370,7 +376,8 @@ fn latency(server: &mut Server, options: &Options, is_tls: bool) -> (Table, Char
     );
     let mut series = Vec::new();
     for (index, contestant) in CONTESTANTS.iter().enumerate() {
-        let of = |index: usize, at| results[index].iter().map(|sorted| quantile(sorted, at)).collect::<Vec<_>>();
+        let of =
+            |index: usize, at| results[index].iter().map(|sorted| quantile(sorted, at)).collect::<Vec<_>>();
         let floor = floor_of(contestant);
         let [p50, p99] = [0.5, 0.99].map(|at| (of(index, at), of(floor, at)));
         let most = results[index].iter().filter_map(|sorted| sorted.last()).max().expect("Posts");
@@ -386,7 +393,8 @@ fn latency(server: &mut Server, options: &Options, is_tls: bool) -> (Table, Char
         if DRAWN.contains(&contestant.name) {
             let mut all: Vec<u32> = results[index].concat();
             all.sort_unstable();
-            let points = (1..=995).map(|step| (quantile(&all, f64::from(step) / 1e3), f64::from(step) / 10.0));
+            let points =
+                (1..=995).map(|step| (quantile(&all, f64::from(step) / 1e3), f64::from(step) / 10.0));
             series.push((contestant.name.to_owned(), points.collect()));
         }
     }
@@ -417,7 +425,8 @@ fn throughput(server: &mut Server, options: &Options, is_tls: bool) -> Table {
         &["client", "CPU µs a Post", "ratio", "Posts a second", "allocations a Post"],
     );
     for (index, contestant) in CONTESTANTS.iter().enumerate() {
-        let of = |index: usize, at: usize| results[index].iter().map(|figures| figures[at]).collect::<Vec<_>>();
+        let of =
+            |index: usize, at: usize| results[index].iter().map(|figures| figures[at]).collect::<Vec<_>>();
         table.rows.push(vec![
             contestant.name.to_owned(),
             figure(median(of(index, 0))),
@@ -468,8 +477,11 @@ fn one_thread() -> tokio::runtime::Runtime {
 }
 
 fn two_threads(client: impl Future<Output = Receiver> + Send + 'static) -> Receiver {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async { tokio::spawn(client).await.expect("a task") })
 }
 

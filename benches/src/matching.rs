@@ -71,8 +71,11 @@ fn keywords(options: &Options, language: &Language, texts: &[String]) -> Table {
         Box::new(Naive(parsed)),
     ];
     // Slow engines process only some of the texts.
-    let share = |engine: &dyn Filter| &texts[..if engine.name() == "each rule separately" { 2 } else { texts.len() }];
-    let count = |engine: &mut dyn Filter, texts: &[String]| texts.iter().map(|text| engine.count(text)).sum::<usize>();
+    let share =
+        |engine: &dyn Filter| &texts[..if engine.name() == "each rule separately" { 2 } else { texts.len() }];
+    let count = |engine: &mut dyn Filter, texts: &[String]| {
+        texts.iter().map(|text| engine.count(text)).sum::<usize>()
+    };
     let matches = count(&mut *engines[0], texts);
     let few = count(&mut *engines[0], &texts[..2]);
     let mut table = Table::new(
@@ -282,22 +285,31 @@ fn growth(options: &Options, language: &Language, texts: &[String]) -> (Table, C
         words.collect::<Vec<_>>().join(" ")
     };
     let none: Vec<String> = texts.iter().map(foreign).collect();
-    let counts = options.pick(&[10, 1_000][..], &[10, 100, 1_000, 10_000, 100_000], &[10, 100, 1_000, 10_000, 100_000]);
-    let mut sets: Vec<_> = counts.iter().map(|&count| Compiled::new(&parse(&short(language, count)))).collect();
+    let counts = options.pick(
+        &[10, 1_000][..],
+        &[10, 100, 1_000, 10_000, 100_000],
+        &[10, 100, 1_000, 10_000, 100_000],
+    );
+    let mut sets: Vec<_> =
+        counts.iter().map(|&count| Compiled::new(&parse(&short(language, count)))).collect();
     let mut times = |texts: &[String]| {
         let times = turns(options, TURN, &mut sets, |set| {
             texts.iter().for_each(|text| {
                 black_box(set.count_text(text));
             });
         });
-        times.into_iter().map(|passes| passes.into_iter().map(|pass| pass / texts.len() as f64).collect()).collect()
+        times
+            .into_iter()
+            .map(|passes| passes.into_iter().map(|pass| pass / texts.len() as f64).collect())
+            .collect()
     };
     let (some, nothing): (Vec<Vec<f64>>, Vec<Vec<f64>>) = (times(texts), times(&none));
     let mut table = Table::new(
         "Number of rules, and time a text.",
         &["rules", "that match", "a text that matches", "a text that matches none", "ratio to 10 rules"],
     );
-    let mut series = ["texts that match", "texts that match no rule"].map(|name| (name.to_owned(), Vec::new()));
+    let mut series =
+        ["texts that match", "texts that match no rule"].map(|name| (name.to_owned(), Vec::new()));
     for (index, set) in sets.iter_mut().enumerate() {
         let matched: usize = texts.iter().map(|text| set.count_text(text)).sum();
         assert!(none.iter().all(|text| set.count_text(text) == 0), "the words are in no rule");

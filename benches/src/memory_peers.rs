@@ -120,11 +120,7 @@ impl Read for Shared {
 }
 
 impl Write for Shared {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         self.lock().answer();
         Poll::Ready(Ok(bytes.len()))
     }
@@ -158,7 +154,8 @@ impl Hyper {
         let (sender, found) = unbounded_channel();
         let io = source.clone();
         runtime.block_on(async move {
-            let (mut requests, connection) = hyper::client::conn::http1::handshake(io).await.expect("a client");
+            let (mut requests, connection) =
+                hyper::client::conn::http1::handshake(io).await.expect("a client");
             tokio::spawn(connection);
             let request = hyper::Request::get("/").header("host", "localhost").body(Empty::<Bytes>::new());
             let response = requests.send_request(request.expect("a request")).await.expect("a response");

@@ -52,7 +52,9 @@ impl fmt::Display for Section {
         writeln!(f, "## {}\n\n```sh,no_run\n{}\n```\n", self.heading, self.command)?;
         writeln!(f, "{}\n", self.about)?;
         self.tables.iter().try_for_each(|table| writeln!(f, "{table}"))?;
-        self.charts.iter().try_for_each(|chart| writeln!(f, "![{}](figures/{}.svg)\n", chart.title, chart.file))
+        self.charts
+            .iter()
+            .try_for_each(|chart| writeln!(f, "![{}](figures/{}.svg)\n", chart.title, chart.file))
     }
 }
 

@@ -206,9 +206,16 @@ impl Template {
     }
 }
 
-fn serve(sockets: &mut [Box<dyn Socket>], chunks: &[Template], rate: u64, posts: usize) -> std::io::Result<()> {
-    let mut chunks: Vec<_> =
-        chunks.iter().map(|Template { chunk, ids }| Template { chunk: chunk.clone(), ids: ids.clone() }).collect();
+fn serve(
+    sockets: &mut [Box<dyn Socket>],
+    chunks: &[Template],
+    rate: u64,
+    posts: usize,
+) -> std::io::Result<()> {
+    let mut chunks: Vec<_> = chunks
+        .iter()
+        .map(|Template { chunk, ids }| Template { chunk: chunk.clone(), ids: ids.clone() })
+        .collect();
     let mut random = Random::new(6);
     let count = (sockets.len(), chunks.len());
     // Time for the client to wait for input.

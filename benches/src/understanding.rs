@@ -139,9 +139,8 @@ pub fn run(options: &Options) -> Section {
     if std::env::var_os("POWERSTREAM_POSTS").is_none() {
         orders.push(("ids at the end", posts.iter().map(|post| posts::with_id_last(post)).collect()));
     }
-    let ids: u64 = posts.iter().fold(0, |sum, post| {
-        sum.wrapping_add(PARSERS[9].2(post, &mut Scratch::default()))
-    });
+    let ids: u64 =
+        posts.iter().fold(0, |sum, post| sum.wrapping_add(PARSERS[9].2(post, &mut Scratch::default())));
     let mut table = Table::new(
         "Time a Post, and in brackets the ratio to the floor.",
         &["parser", "what it reads", "allocations a Post"],

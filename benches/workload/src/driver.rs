@@ -25,11 +25,7 @@ impl Io for Memory {
         UnixTime::default()
     }
 
-    fn poll_connect(
-        &mut self,
-        _: &mut Context<'_>,
-        _: Instant,
-    ) -> Poll<Result<Option<()>, TransportError>> {
+    fn poll_connect(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
         Poll::Ready(Ok(Some(())))
     }
 

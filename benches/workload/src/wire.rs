@@ -39,9 +39,24 @@ pub struct Shape {
 /// The shapes to measure.
 pub const SHAPES: [Shape; 4] = [
     Shape { name: "one", title: "One message per chunk", chunking: Chunking::Messages(1), content: 1 << 20 },
-    Shape { name: "sixteen", title: "Sixteen messages per chunk", chunking: Chunking::Messages(16), content: 1 << 20 },
-    Shape { name: "split", title: "Chunks of 500 to 1,700 bytes, which split messages", chunking: Chunking::Bytes(500, 1_700), content: 1 << 20 },
-    Shape { name: "tiny", title: "Chunks of 1 to 16 bytes", chunking: Chunking::Bytes(1, 16), content: 256 << 10 },
+    Shape {
+        name: "sixteen",
+        title: "Sixteen messages per chunk",
+        chunking: Chunking::Messages(16),
+        content: 1 << 20,
+    },
+    Shape {
+        name: "split",
+        title: "Chunks of 500 to 1,700 bytes, which split messages",
+        chunking: Chunking::Bytes(500, 1_700),
+        content: 1 << 20,
+    },
+    Shape {
+        name: "tiny",
+        title: "Chunks of 1 to 16 bytes",
+        chunking: Chunking::Bytes(1, 16),
+        content: 256 << 10,
+    },
 ];
 
 /// The read sizes to measure.
