@@ -36,7 +36,7 @@ pub enum Scale {
     Names(Vec<String>),
 }
 
-const SIZE: (u32, u32) = (960, 540);
+const SIZE: (u32, u32) = (1_080, 560);
 const FONT: &str = "sans-serif";
 /// Colors that differ in brightness too.
 const COLORS: [RGBColor; 9] = [
@@ -68,7 +68,8 @@ impl Chart {
         for &(x, y) in all() {
             (left, right, low, high) = (left.min(x), right.max(x), low.min(y), high.max(y));
         }
-        let y = if self.log_y { low * 0.8..high * 1.25 } else { 0.0..high * 1.05 };
+        // Room for the names of the lines above the lines.
+        let y = if self.log_y { low * 0.8..high * (high / low).powf(0.4).max(2.0) } else { 0.0..high * 1.05 };
         match (&self.scale, self.log_y) {
             (Scale::Log, true) => self.draw(&area, (left..right).log_scale(), y.log_scale())?,
             (Scale::Log, false) => self.draw(&area, (left..right).log_scale(), y)?,
@@ -103,6 +104,7 @@ impl Chart {
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, (FONT, 22))
             .margin(14)
+            .margin_right(44)
             .x_label_area_size(48)
             .y_label_area_size(72)
             .build_cartesian_2d(x, y)?;
@@ -112,7 +114,7 @@ impl Chart {
             .x_label_formatter(&label_x)
             .y_label_formatter(&|y| number(*y))
             .axis_desc_style((FONT, 16))
-            .label_style((FONT, 14))
+            .label_style((FONT, 13))
             .light_line_style(WHITE);
         if let Some(names) = names {
             mesh.x_labels(names.len() * 2);

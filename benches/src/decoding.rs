@@ -95,6 +95,7 @@ pub fn run(options: &Options) -> Section {
                         engines::ALL.iter().position(|engine| engine.name == name).expect("an engine");
                     points.push((names.len() as f64, figures[index].nanos_a_message));
                 }
+                let read = if *read == ReadSize::Bytes(16_384) { "16K".to_owned() } else { read.to_string() };
                 names.push(format!("{} {read}", shape.name));
             }
         }
