@@ -1,106 +1,171 @@
 //! Engines that read the wire: floors, Powerstream's connection in several configurations, and
-//! alternatives.
+//! peers.
+//!
+//! There is no engine with picohttpparser, because no crate that binds it is maintained.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
+use std::sync::{Arc, Mutex};
 
-use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, classify};
-use powerstream_core::time::Instant;
+use powerstream_workload::framing::{Decoding, Found, Framing, Pass, Sink, classified};
+use powerstream_workload::wire::Wire;
 
-use crate::wire::Wire;
-
-/// The result of a pass over the wire, to compare with the expected one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Messages, including keep-alives. For a floor, the LFs on the wire.
-    pub lines: usize,
-    /// The bytes of these messages. For a floor, the bytes of the wire.
-    pub bytes: usize,
-}
-
-/// An engine between passes. It keeps its state, as on an endless stream.
-pub trait Pass {
-    /// Reads all of `wire` once.
-    fn pass(&mut self, wire: &Wire) -> Found;
-}
+use crate::memory_peers::{Hyper, Ureq, UreqProto};
 
 /// An engine.
 #[derive(Clone, Copy)]
 pub struct Engine {
     /// The name in reports and filters.
     pub name: &'static str,
-    /// Creates the engine at the start of a body.
-    pub start: fn() -> Box<dyn Pass>,
-    /// Returns the expected result of a pass.
-    pub expected: fn(&Wire) -> Found,
+    /// Creates the engine at the start of a body. Floors ignore the sink.
+    pub start: fn(Sink) -> Box<dyn Pass>,
+    /// What it finds.
+    pub finds: Finds,
+}
+
+/// What an engine finds on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finds {
+    /// The number of bytes.
+    Bytes,
+    /// The LFs of everything.
+    Lfs,
+    /// Messages and keep-alives.
+    Lines,
 }
 
 /// The engine that other engines are compared with.
 pub const FLOOR: &str = "F: memcpy + memchr LF";
+/// Our engine in the configuration that the runtimes use.
+pub const OURS: &str = "powerstream";
+/// hyper as its documentation uses it.
+pub const HYPER: &str = "hyper, spawned, memchr";
+/// The fastest peer.
+pub const HTTPARSE: &str = "httparse by hand, memchr";
 
 /// All engines.
-pub const ALL: [Engine; 10] = [
-    Engine { name: "floor: memcpy", start: || Box::new(Copy::new(64 << 10)), expected: bytes },
-    Engine { name: FLOOR, start: || Box::new(CopyAndSearch::new(64 << 10)), expected: lfs },
+pub const ALL: [Engine; 14] = [
+    Engine { name: FLOOR, start: |_| Box::new(CopyAndSearch::new(64 << 10)), finds: Finds::Lfs },
+    Engine { name: "memcpy only", start: |_| Box::new(Copy::new(64 << 10)), finds: Finds::Bytes },
     // The floor with the recommended read size of the connection.
     Engine {
-        name: "F with reads of 16 KiB at most",
-        start: || Box::new(CopyAndSearch::new(16 << 10)),
-        expected: lfs,
+        name: "F, reads of at most 16 KiB",
+        start: |_| Box::new(CopyAndSearch::new(16 << 10)),
+        finds: Finds::Lfs,
     },
     // The lower limit for framers if every message is cut, because its pieces must be joined.
     Engine {
         name: "F and a second copy",
-        start: || Box::new(CopySearchAndGather::new(64 << 10)),
-        expected: lfs,
+        start: |_| Box::new(CopySearchAndGather::new(64 << 10)),
+        finds: Finds::Lfs,
     },
     Engine {
-        name: "powerstream, slices lent",
-        start: || Box::new(Powerstream::new(None, skim)),
-        expected: lines,
+        name: "powerstream, bytes lent",
+        start: |sink| Box::new(Framing::new(None, sink)),
+        finds: Finds::Lines,
     },
+    Engine { name: OURS, start: |sink| Box::new(Framing::new(Some(16 << 10), sink)), finds: Finds::Lines },
     Engine {
         name: "powerstream, 64 KiB buffer",
-        start: || Box::new(Powerstream::new(Some(64 << 10), skim)),
-        expected: lines,
+        start: |sink| Box::new(Framing::new(Some(64 << 10), sink)),
+        finds: Finds::Lines,
     },
     Engine {
-        name: "powerstream, 16 KiB buffer",
-        start: || Box::new(Powerstream::new(Some(16 << 10), skim)),
-        expected: lines,
+        name: "powerstream, `decode`",
+        start: |sink| Box::new(Decoding(Framing::new(Some(16 << 10), sink))),
+        finds: Finds::Lines,
     },
     Engine {
-        name: "powerstream decode, 16 KiB buffer",
-        start: || Box::new(PowerstreamDecode(Powerstream::new(Some(16 << 10), skim))),
-        expected: lines,
+        name: "powerstream and `classify`",
+        start: |sink| Box::new(Framing::new(Some(16 << 10), classified(sink))),
+        finds: Finds::Lines,
     },
-    Engine {
-        name: "powerstream, 16 KiB buffer, classified",
-        start: || Box::new(Powerstream::new(Some(16 << 10), read_kind_and_id)),
-        expected: lines,
-    },
-    Engine { name: "httparse + memchr", start: || Box::new(Httparse::new(64 << 10, skim)), expected: lines },
+    Engine { name: HTTPARSE, start: |sink| Box::new(Httparse::new(64 << 10, sink)), finds: Finds::Lines },
+    Engine { name: "ureq-proto, memchr", start: |sink| Box::new(UreqProto::new(sink)), finds: Finds::Lines },
+    Engine { name: "ureq, read_until", start: |sink| Box::new(Ureq::new(sink)), finds: Finds::Lines },
+    Engine { name: HYPER, start: |sink| Box::new(Hyper::frames(sink)), finds: Finds::Lines },
+    Engine { name: "hyper, LinesCodec", start: |sink| Box::new(Hyper::codec(sink)), finds: Finds::Lines },
 ];
 
-fn bytes(wire: &Wire) -> Found {
-    Found { lines: 0, bytes: wire.bytes.len() }
+impl Engine {
+    /// Returns the expected result of a pass.
+    #[must_use]
+    pub fn expected(&self, wire: &Wire) -> Found {
+        let bytes = wire.bytes.len();
+        match self.finds {
+            Finds::Bytes => Found { lines: 0, bytes },
+            Finds::Lfs => Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), bytes },
+            Finds::Lines => Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes },
+        }
+    }
+
+    /// Runs the engine twice, and compares the number of messages and the hash of their bytes with
+    /// those of the wire.
+    ///
+    /// # Panics
+    /// If they differ.
+    pub fn verify(&self, wire: &Wire) {
+        let hash = Arc::new(Mutex::new(MessageHash::default()));
+        let shared = hash.clone();
+        let sink = Box::new(move |message: &[u8]| shared.lock().expect("no panic").add(message));
+        let mut state = (self.start)(sink);
+        let mut expected = MessageHash::default();
+        for pass in 1..=2 {
+            assert_eq!(state.pass(wire), self.expected(wire), "{}, pass {pass}", self.name);
+            wire.contents().for_each(|message| expected.add(message));
+        }
+        if self.finds == Finds::Lines {
+            assert!(*hash.lock().expect("no panic") == expected, "{}: other messages than sent", self.name);
+        }
+    }
 }
 
-fn lfs(wire: &Wire) -> Found {
-    Found { lines: wire.bytes.iter().filter(|&&byte| byte == b'\n').count(), bytes: wire.bytes.len() }
+/// The number and the hash of messages.
+#[derive(Clone, Debug, Default)]
+pub struct MessageHash {
+    /// The number.
+    pub count: usize,
+    hasher: DefaultHasher,
 }
 
-fn lines(wire: &Wire) -> Found {
-    Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes }
+impl MessageHash {
+    /// Adds a message.
+    pub fn add(&mut self, message: &[u8]) {
+        self.count += 1;
+        message.hash(&mut self.hasher);
+    }
 }
 
-/// Touches a message without reading it, to measure framing alone.
-fn skim(message: &[u8]) {
-    black_box(message.as_ptr());
+impl PartialEq for MessageHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count && self.hasher.finish() == other.hasher.finish()
+    }
 }
 
-/// Reads the kind of a message and the id of a Post.
-fn read_kind_and_id(message: &[u8]) {
-    black_box(classify(message));
+/// Finds lines in pieces of a body, as a careful programmer would: a line within a piece is
+/// delivered from it, a cut one is gathered.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Calls `deliver` with each line that `piece` ends, without its CR LF. A bare LF also ends a
+    /// line; the Posts contain none.
+    #[inline]
+    pub fn push(&mut self, mut piece: &[u8], mut deliver: impl FnMut(&[u8])) {
+        let content = |line: &[u8]| line.strip_suffix(b"\r").map_or(line.len(), <[u8]>::len);
+        while let Some(lf) = memchr::memchr(b'\n', piece) {
+            let (line, rest) = (&piece[..lf], &piece[lf + 1..]);
+            if self.0.is_empty() {
+                deliver(&line[..content(line)]);
+            } else {
+                self.0.extend_from_slice(line);
+                deliver(&self.0[..content(&self.0)]);
+                self.0.clear();
+            }
+            piece = rest;
+        }
+        self.0.extend_from_slice(piece);
+    }
 }
 
 struct Copy(Vec<u8>);
@@ -178,119 +243,21 @@ impl Pass for CopySearchAndGather {
     }
 }
 
-/// The connection, with a read buffer (`Some`) or with the wire as its input. `sink` receives each
-/// message.
-struct Powerstream<F> {
-    connection: Connection<Vec<u8>>,
-    buffer: Option<Vec<u8>>,
-    now: u64,
-    sink: F,
-}
-
-impl<F: FnMut(&[u8])> Powerstream<F> {
-    fn new(buffer: Option<usize>, sink: F) -> Self {
-        let mut connection = Connection::new(vec![0; 1 << 20], ConnectionConfig::default());
-        connection.handle_connected(Instant::ZERO);
-        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let (consumed, event) = connection.decode(head, Instant::ZERO);
-        assert!(consumed == head.len() && matches!(event, Ok(Some(ConnectionEvent::Head(_)))));
-        Self { connection, buffer: buffer.map(|bytes| vec![0; bytes]), now: 0, sink }
-    }
-}
-
-impl<F: FnMut(&[u8])> Pass for Powerstream<F> {
-    fn pass(&mut self, wire: &Wire) -> Found {
-        let mut found = Found::default();
-        let Self { connection, buffer, now, sink } = self;
-        match buffer {
-            Some(buffer) => wire.for_each_read(buffer.len(), |read| {
-                buffer[..read.len()].copy_from_slice(read);
-                black_box(&mut *buffer);
-                *now += 1;
-                drain(connection, &buffer[..read.len()], Instant::from_nanos(*now), &mut found, sink);
-            }),
-            None => wire.for_each_read(usize::MAX, |read| {
-                *now += 1;
-                drain(connection, read, Instant::from_nanos(*now), &mut found, sink);
-            }),
-        }
-        found
-    }
-}
-
-#[inline]
-fn drain(
-    connection: &mut Connection<Vec<u8>>,
-    mut input: &[u8],
-    now: Instant,
-    found: &mut Found,
-    sink: &mut impl FnMut(&[u8]),
-) {
-    loop {
-        let (consumed, raw) = connection.scan(input, now);
-        let Some(raw) = raw.expect("the wire is well-formed") else { return };
-        match connection.lend(raw, input) {
-            ConnectionEvent::Message(message) => {
-                found.lines += 1;
-                found.bytes += message.len();
-                sink(message);
-            }
-            ConnectionEvent::KeepAlive => found.lines += 1,
-            event => panic!("unexpected: {event:?}"),
-        }
-        input = &input[consumed..];
-    }
-}
-
-/// The same with `decode` and a buffer.
-struct PowerstreamDecode<F>(Powerstream<F>);
-
-impl<F: FnMut(&[u8])> Pass for PowerstreamDecode<F> {
-    fn pass(&mut self, wire: &Wire) -> Found {
-        let mut found = Found::default();
-        let Powerstream { connection, buffer, now, sink } = &mut self.0;
-        let buffer = buffer.as_mut().expect("this engine has a buffer");
-        wire.for_each_read(buffer.len(), |read| {
-            buffer[..read.len()].copy_from_slice(read);
-            black_box(&mut *buffer);
-            *now += 1;
-            let mut input = &buffer[..read.len()];
-            loop {
-                let (consumed, event) = connection.decode(input, Instant::from_nanos(*now));
-                match event.expect("the wire is well-formed") {
-                    Some(ConnectionEvent::Message(message)) => {
-                        found.lines += 1;
-                        found.bytes += message.len();
-                        sink(message);
-                    }
-                    Some(ConnectionEvent::KeepAlive) => found.lines += 1,
-                    Some(event) => panic!("unexpected: {event:?}"),
-                    None => break,
-                }
-                input = &input[consumed..];
-            }
-        });
-        found
-    }
-}
-
-/// A decoder as a careful programmer would write it, with `httparse::parse_chunk_size` and memchr.
-/// A line that is complete in a chunk is delivered from the read buffer. A cut line is gathered in
-/// a `Vec`, and a cut size line is kept.
-struct Httparse<F> {
+/// A decoder as a careful programmer would write it, with `httparse::parse_chunk_size`.
+struct Httparse {
     /// The rest of the last read (a cut size line), followed by the new read.
     buffer: Vec<u8>,
     filled: usize,
     /// The remaining bytes of the chunk, and the remaining bytes of its CR LF.
     left: usize,
     line_end: usize,
-    line: Vec<u8>,
-    sink: F,
+    lines: Lines,
+    sink: Sink,
 }
 
-impl<F: FnMut(&[u8])> Httparse<F> {
-    fn new(buffer: usize, sink: F) -> Self {
-        Self { buffer: vec![0; buffer + 64], filled: 0, left: 0, line_end: 0, line: Vec::new(), sink }
+impl Httparse {
+    fn new(buffer: usize, sink: Sink) -> Self {
+        Self { buffer: vec![0; buffer + 64], filled: 0, left: 0, line_end: 0, lines: Lines::default(), sink }
     }
 
     /// Processes the buffer, and returns the number of processed bytes.
@@ -301,25 +268,7 @@ impl<F: FnMut(&[u8])> Httparse<F> {
             if self.left > 0 {
                 let end = input.len().min(at + self.left);
                 self.left -= end - at;
-                while let Some(lf) = memchr::memchr(b'\n', &input[at..end]) {
-                    let piece = &input[at..at + lf + 1];
-                    let whole = if self.line.is_empty() {
-                        piece
-                    } else {
-                        self.line.extend_from_slice(piece);
-                        &self.line
-                    };
-                    // A bare LF would be part of a message, but the Posts contain none.
-                    let message = whole.strip_suffix(b"\r\n").expect("CR LF");
-                    found.lines += 1;
-                    if !message.is_empty() {
-                        found.bytes += message.len();
-                        (self.sink)(message);
-                    }
-                    self.line.clear();
-                    at += lf + 1;
-                }
-                self.line.extend_from_slice(&input[at..end]);
+                self.lines.push(&input[at..end], |line| found.line(line, &mut self.sink));
                 at = end;
                 if self.left == 0 {
                     self.line_end = 2;
@@ -342,7 +291,7 @@ impl<F: FnMut(&[u8])> Httparse<F> {
     }
 }
 
-impl<F: FnMut(&[u8])> Pass for Httparse<F> {
+impl Pass for Httparse {
     fn pass(&mut self, wire: &Wire) -> Found {
         let mut found = Found::default();
         wire.for_each_read(self.buffer.len() - 64, |read| {
@@ -361,9 +310,10 @@ impl<F: FnMut(&[u8])> Pass for Httparse<F> {
 
 #[cfg(test)]
 mod tests {
+    use powerstream_workload::posts;
+    use powerstream_workload::wire::{READ_SIZES, SHAPES};
+
     use super::*;
-    use crate::posts;
-    use crate::wire::{READ_SIZES, SHAPES};
 
     #[test]
     fn every_engine_finds_what_is_there_in_every_shape() {
@@ -371,34 +321,8 @@ mod tests {
         for shape in &SHAPES {
             for reads in READ_SIZES {
                 let wire = Wire::new(&posts, shape, reads);
-                for engine in &ALL {
-                    let mut state = (engine.start)();
-                    for pass in 1..=2 {
-                        let found = state.pass(&wire);
-                        assert_eq!(
-                            found,
-                            (engine.expected)(&wire),
-                            "{} in {}/{reads}, pass {pass}",
-                            engine.name,
-                            shape.name
-                        );
-                    }
-                }
+                ALL.iter().for_each(|engine| engine.verify(&wire));
             }
         }
-    }
-
-    #[test]
-    fn the_messages_are_the_posts() {
-        let posts = posts::synthetic(20);
-        let shape = SHAPES.iter().find(|shape| shape.name == "split").expect("a shape");
-        let wire = Wire::new(&posts, shape, READ_SIZES[2]);
-        let mut left = posts.iter();
-        Powerstream::new(None, |message: &[u8]| assert_eq!(Some(message), left.next().map(Vec::as_slice)))
-            .pass(&wire);
-        let mut left = posts.iter();
-        Httparse::new(4_096, |message: &[u8]| assert_eq!(Some(message), left.next().map(Vec::as_slice)))
-            .pass(&wire);
-        assert_eq!(left.next(), None);
     }
 }

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use a_tree::{ATree, AttributeDefinition};
 use mokaccino::prelude::{CNFQueryable, Document, PercolatorUid, Qid, Query};
-use powerstream_rules::matcher::{MatchOptions, RuleKey, RuleSet, Scratch, Truth, evidence_text};
-use powerstream_rules::{Profile, Rule};
-
-use crate::texts::KeywordRule;
+use powerstream_rules::Rule;
+use powerstream_rules::matcher::{MatchOptions, Truth, evidence_text};
+use powerstream_workload::rules::Compiled;
+use powerstream_workload::texts::KeywordRule;
 
 /// An engine with its rules.
 pub trait Filter {
@@ -17,52 +17,13 @@ pub trait Filter {
     fn count(&mut self, text: &str) -> usize;
 }
 
-/// Parses the rules.
-///
-/// # Panics
-/// If a rule is invalid.
-#[must_use]
-pub fn parse(rules: &[KeywordRule]) -> Vec<Rule> {
-    rules.iter().map(|rule| Rule::parse(&rule.text(), Profile::Powerstream).expect("a rule")).collect()
-}
-
-/// The matcher of this project.
-#[derive(Debug, Default)]
-pub struct Compiled {
-    /// The indexed rules.
-    pub set: RuleSet,
-    /// The keys of the rules.
-    pub keys: Vec<RuleKey>,
-    scratch: Scratch,
-}
-
-impl Compiled {
-    /// Indexes all rules.
-    #[must_use]
-    pub fn new(rules: &[Rule]) -> Self {
-        let mut compiled = Self::default();
-        compiled.keys.extend(rules.iter().map(|rule| compiled.set.insert(rule, None)));
-        compiled
-    }
-
-    /// Returns the number of rules that a message matches.
-    pub fn count_message(&mut self, message: &[u8]) -> usize {
-        self.set.matches(message, &mut self.scratch).len()
-    }
-
-    /// Returns the number of rules that a Post matches.
-    pub fn count_post(&mut self, post: &powerstream_core::post::Post<'_>) -> usize {
-        self.set.matches_post(post, &mut self.scratch).len()
-    }
-}
-
 impl Filter for Compiled {
     fn name(&self) -> &'static str {
         "powerstream"
     }
 
     fn count(&mut self, text: &str) -> usize {
-        self.set.matches_text(text, &mut self.scratch).len()
+        self.count_text(text)
     }
 }
 
@@ -72,7 +33,7 @@ pub struct Naive(pub Vec<Rule>);
 
 impl Filter for Naive {
     fn name(&self) -> &'static str {
-        "naive"
+        "each rule separately"
     }
 
     fn count(&mut self, text: &str) -> usize {
@@ -91,7 +52,7 @@ pub struct Hashed(pub Vec<KeywordRule>);
 
 impl Filter for Hashed {
     fn name(&self) -> &'static str {
-        "hash set"
+        "hash set of the words, then every rule"
     }
 
     fn count(&mut self, text: &str) -> usize {

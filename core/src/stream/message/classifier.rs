@@ -34,14 +34,14 @@ impl Classification {
 /// ```
 /// use powerstream_core::stream::{Format, Kind, PostId, classify};
 ///
-/// let start = br#"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","text":".."#;
+/// let start = br#"{"created_at":"Tue Mar 21 20:50:14 +0000 2006","id":20,"id_str":"20","te"#;
 /// let class = classify(start);
 /// assert!(matches!(class.kind, Kind::Post { format: Format::Legacy, .. }));
 /// assert_eq!(class.post_id, Some(PostId::new(20)));
 /// // Decided at `id`: the rest of the message does not matter, here not even that it is cut.
 /// assert_eq!(class.bytes_read, 55);
 ///
-/// let error = br#"{"errors":[{"title":"operational-disconnect","disconnect_type":"SlowReader"}]}"#;
+/// let error = br#"{"errors":[{"title":"disconnect","disconnect_type":"SlowReader"}]}"#;
 /// let class = classify(error);
 /// let Kind::StreamError(problem) = class.kind else { panic!() };
 /// assert_eq!(problem.disconnect_type, Some(powerstream_core::stream::DisconnectType::SlowReader));

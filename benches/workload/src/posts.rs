@@ -31,6 +31,12 @@ pub fn synthetic(count: usize) -> Vec<Vec<u8>> {
     sizes.into_iter().enumerate().map(|(index, size)| post(index as u64, size, &mut random)).collect()
 }
 
+/// Returns a Post of this size, at least 1,900 bytes.
+#[must_use]
+pub fn sized(size: usize) -> Vec<u8> {
+    post(0, size, &mut Random::new(1))
+}
+
 /// Returns the size at a quantile, interpolated logarithmically between the measured ones.
 fn size_at(quantile: f64) -> f64 {
     let above = SIZES.iter().position(|&(at, _)| quantile <= at).unwrap_or(SIZES.len() - 1).max(1);
@@ -84,6 +90,20 @@ fn post(index: u64, size: usize, random: &mut Random) -> Vec<u8> {
     post.extend(std::iter::repeat_n('.', size.saturating_sub(post.len() + 2)));
     post.push_str("\"}");
     post.into_bytes()
+}
+
+/// Returns the Post with its first two ids at its end, the order of keys for which a reader of the id
+/// must read everything.
+///
+/// # Panics
+/// If the Post is not one of [`synthetic`].
+#[must_use]
+pub fn with_id_last(post: &[u8]) -> Vec<u8> {
+    let at = |key: &[u8]| {
+        post.windows(key.len()).position(|window| window == key).expect("a key of every synthetic Post")
+    };
+    let (start, end) = (at(b"\"id\":"), at(b"\"text\":"));
+    [&post[..start], &post[end..post.len() - 1], b",", &post[start..end - 1], b"}"].concat()
 }
 
 /// SplitMix64, a random number generator with the same sequence in every run.

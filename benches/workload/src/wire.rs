@@ -27,6 +27,8 @@ pub enum ReadSize {
 pub struct Shape {
     /// The name in reports and filters.
     pub name: &'static str,
+    /// The name in tables.
+    pub title: &'static str,
     /// How messages are divided into chunks.
     pub chunking: Chunking,
     /// The bytes of content. They fit into the second-level cache; shapes with a high cost per byte
@@ -36,10 +38,25 @@ pub struct Shape {
 
 /// The shapes to measure.
 pub const SHAPES: [Shape; 4] = [
-    Shape { name: "one", chunking: Chunking::Messages(1), content: 1 << 20 },
-    Shape { name: "sixteen", chunking: Chunking::Messages(16), content: 1 << 20 },
-    Shape { name: "split", chunking: Chunking::Bytes(500, 1_700), content: 1 << 20 },
-    Shape { name: "tiny", chunking: Chunking::Bytes(1, 16), content: 256 << 10 },
+    Shape { name: "one", title: "One message per chunk", chunking: Chunking::Messages(1), content: 1 << 20 },
+    Shape {
+        name: "sixteen",
+        title: "Sixteen messages per chunk",
+        chunking: Chunking::Messages(16),
+        content: 1 << 20,
+    },
+    Shape {
+        name: "split",
+        title: "Chunks of 500 to 1,700 bytes, which split messages",
+        chunking: Chunking::Bytes(500, 1_700),
+        content: 1 << 20,
+    },
+    Shape {
+        name: "tiny",
+        title: "Chunks of 1 to 16 bytes",
+        chunking: Chunking::Bytes(1, 16),
+        content: 256 << 10,
+    },
 ];
 
 /// The read sizes to measure.
@@ -73,6 +90,7 @@ pub struct Wire {
     pub message_bytes: usize,
     /// The number of keep-alives.
     pub keep_alives: usize,
+    contents: Vec<Vec<u8>>,
     read_size: ReadSize,
     chunk_ends: Vec<usize>,
 }
@@ -125,7 +143,13 @@ impl Wire {
             start = end;
         }
         let chunks = chunk_ends.len();
-        Self { bytes, chunks, messages, message_bytes, keep_alives, read_size, chunk_ends }
+        let contents = posts[..messages].to_vec();
+        Self { bytes, chunks, messages, message_bytes, keep_alives, contents, read_size, chunk_ends }
+    }
+
+    /// Returns the messages.
+    pub fn contents(&self) -> impl Iterator<Item = &[u8]> {
+        self.contents.iter().map(Vec::as_slice)
     }
 
     /// Calls `read` with the bytes of each read, at most `most` bytes each.
