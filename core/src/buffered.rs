@@ -90,7 +90,7 @@ where
         self.read_at
     }
 
-    /// Returns the buffer to read into: the first [`READ_BYTES`] of it, or all of it if the last read
+    /// Returns the buffer to read into: its first [`READ_BYTES`], or all of it if the last read
     /// filled what it was given. Use it only if [`Self::poll`] asks for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
