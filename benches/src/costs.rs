@@ -128,7 +128,7 @@ fn allocations(options: &Options) -> Table {
 }
 
 /// What rustls allocates per record that it decrypts in place.
-const TLS_ALLOCATIONS: f64 = 2.0;
+const TLS_ALLOCATIONS: f64 = 1.0;
 
 /// Keep-alives: the last ones of many cost what the first ones do.
 fn keep_alives(options: &Options) -> Table {

@@ -1,5 +1,5 @@
-//! The server that clients are measured against: a process of its own, so that the client's CPU time
-//! and allocations can be told from it by the process.
+//! The server that clients are measured against. It is a process of its own, so that the CPU time
+//! and allocations of a client do not contain those of the server.
 //!
 //! It replaces the id of each Post by the time at which the Post is due, in nanoseconds of the
 //! machine's monotonic clock. Every client reads the id, and knows the latency. Posts are due at
