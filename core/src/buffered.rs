@@ -121,7 +121,6 @@ where
         self.read_at
     }
 
-<<<<<<< .merge_file_zwMqNk
     /// Reports when the kernel received the bytes of the read that [`Self::handle_read`] reports
     /// next. Messages carry this time.
     pub fn set_received_at(&mut self, at: Option<KernelTime>) {
@@ -130,10 +129,6 @@ where
 
     /// Returns the buffer to read into: the first [`READ_BYTES`] of it, or all of it if the last
     /// read filled what it was given. Use it only if [`Self::poll`] asks for a read.
-=======
-    /// Returns the buffer to read into: its first [`READ_BYTES`], or all of it if the last read
-    /// filled what it was given. Use it only if [`Self::poll`] asks for a read.
->>>>>>> .merge_file_6UeoFt
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
         let room = self.room();

@@ -40,7 +40,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 /// Successful reads in a row before other tasks of the executor run: half a megabyte at most.
 /// Without this limit, a server that sends faster than the client reads would occupy the executor's
 /// thread.
-const READS_IN_A_ROW: u32 = 32;
+const READS_IN_A_ROW: u32 = 8;
 
 /// The longest time that the timer is set ahead, since runtimes have their own limits.
 const TIMER_MAX: Duration = Duration::from_secs(24 * 60 * 60);

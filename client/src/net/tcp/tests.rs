@@ -472,7 +472,7 @@ fn yields_to_other_tasks_during_a_flood() {
         });
         assert_eq!(read, Ok(Some(1)));
     }
-    assert_eq!((turns.len(), turns[0]), (3, READS_IN_A_ROW), "{turns:?}");
+    assert_eq!((turns.len(), turns[0]), (12, READS_IN_A_ROW), "{turns:?}");
     assert_eq!(net.lock().millis, 0);
 }
 
