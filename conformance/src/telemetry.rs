@@ -21,7 +21,7 @@ const POSTS: usize = 50;
 ///
 /// # Panics
 /// Panics if other spans or events were emitted.
-pub fn check(read: impl FnOnce(&Config, Option<&str>, &mut dyn FnMut(OwnedEvent) -> bool)) {
+pub fn check(read: impl Fn(&Config, Option<&str>, &mut dyn FnMut(OwnedEvent) -> bool)) {
     let mut config = powerstream_simulator::Config::default();
     config.tls = Some(Tls::default());
     config.rate = Some(1_000.0);
@@ -30,16 +30,21 @@ pub fn check(read: impl FnOnce(&Config, Option<&str>, &mut dyn FnMut(OwnedEvent)
     let base_url = simulator.base_url().replace("127.0.0.1", "localhost");
     let config = Config::builder().base_url(base_url).token(Token::new("any").unwrap()).build().unwrap();
 
-    let seen = Arc::<Mutex<Vec<String>>>::default();
-    let mut posts = 0;
-    let mut is_enough = |event: OwnedEvent| {
-        posts += usize::from(matches!(event, OwnedEvent::Message(message) if message.id().is_some()));
-        posts >= POSTS
-    };
     let ca_pem = simulator.ca_pem();
+    let read_posts = || {
+        let mut posts = 0;
+        read(&config, ca_pem, &mut |event: OwnedEvent| {
+            posts += usize::from(matches!(event, OwnedEvent::Message(message) if message.id().is_some()));
+            posts >= POSTS
+        });
+        assert!(posts >= POSTS);
+    };
+    // `tracing` decides at the first use of an event whether it is enabled. If another test uses it
+    // first while the recorder is added, it can stay disabled. So each event is used once before.
+    read_posts();
+    let seen = Arc::<Mutex<Vec<String>>>::default();
     let recorder = Recorder { seen: Arc::clone(&seen), ..Recorder::default() };
-    tracing::subscriber::with_default(recorder, || read(&config, ca_pem, &mut is_enough));
-    assert!(posts >= POSTS);
+    tracing::subscriber::with_default(recorder, read_posts);
 
     let seen = seen.lock().unwrap();
     // The name may have an address at which no server listens.
