@@ -53,8 +53,9 @@ impl Blocking {
     /// [`Message::received_at`](powerstream_core::session::Message::received_at). Default: false.
     ///
     /// The time is that of the last packet of a read. It is late for a message that another packet
-    /// of the same read follows. The first packets may have none, because the kernel begins a moment
-    /// after the first socket asks for it. Only on Linux. On other systems, connecting fails.
+    /// of the same read follows. The first packets may have none, because the kernel begins a
+    /// moment after the first socket asks for it. Only on Linux. On other systems, connecting
+    /// fails.
     #[must_use]
     pub fn with_kernel_timestamps(self, timestamps: bool) -> Self {
         Self { timestamps, ..self }
