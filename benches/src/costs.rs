@@ -54,8 +54,8 @@ fn state() -> Table {
 fn copies() -> Table {
     let posts = posts::load();
     let mut table = Table::new(
-        "Bytes copied, as a share of the bytes of messages. The limit is the share of the messages that reads or \
-         chunks cut.",
+        "Bytes copied, as a share of the bytes of messages. The limit is the share of the messages that the end \
+         of a read or of a chunk splits.",
         &["chunks", "a chunk a read", "16 KiB", "1,460 B"],
     );
     for shape in &SHAPES {

@@ -170,8 +170,8 @@ pub fn run(options: &Options) -> Section {
     Section {
         heading: "Many connections",
         command: "cargo bench --manifest-path benches/Cargo.toml --bench scale",
-        about: "Connections on one thread, with the transport of the example `epoll_loop` and a loop that polls\n\
-                connections with input. Limits of 1 MiB a message are untouched.",
+        about: "All connections share one thread. It uses the transport of the example `epoll_loop`, and visits only\n\
+                connections that have input. Each connection may receive messages of 1 MiB, but none does.",
         tables: vec![table],
         charts: vec![Chart {
             file: "connections",
