@@ -35,7 +35,7 @@ struct Source {
 }
 
 impl Source {
-    fn new() -> Shared {
+    fn shared() -> Shared {
         Shared(Arc::new(Mutex::new(Self::default())))
     }
 
@@ -149,7 +149,7 @@ type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Hyper {
     fn new(reader: Reader, sink: Sink) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let source = Source::new();
+        let source = Source::shared();
         let (work, orders) = unbounded_channel();
         let (sender, found) = unbounded_channel();
         let io = source.clone();
@@ -281,7 +281,7 @@ pub(crate) struct Ureq {
 
 impl Ureq {
     pub(crate) fn new(sink: Sink) -> Self {
-        let source = Source::new();
+        let source = Source::shared();
         let config = ureq::config::Config::builder().proxy(None).build();
         let connector = MemoryConnector(source.clone());
         let agent = ureq::Agent::with_parts(config, connector, DefaultResolver::default());

@@ -79,9 +79,10 @@ impl Server {
             pem += &line;
             pem.push('\n');
             if line.starts_with("-----END") {
-                return Self { child, stdin, _stdout: stdout, addr, pem };
+                break;
             }
         }
+        Self { child, stdin, _stdout: stdout, addr, pem }
     }
 
     /// Makes the server accept connections and serve them as ordered.
