@@ -1,7 +1,7 @@
 //! From raw chunked bytes to framed messages: every engine, in one run.
 //!
-//! `cargo bench --bench decoding -- [--quick] [SHAPE[/READ]]..`, for example `-- one/16384`; `sizes`
-//! is the dependence on the size of a message.
+//! `cargo bench --bench decoding -- [--quick] [SHAPE[/READ]]..`, for example `-- one/16384`;
+//! `sizes` is the dependence on the size of a message.
 
 #[path = "../core/tests/counting/mod.rs"]
 mod counting;

@@ -47,7 +47,8 @@ fn main() {
     table.rows = CONTESTANTS.map(|(name, _)| vec![name.to_owned()]).to_vec();
     for (_, most) in READS {
         let mut contestants = CONTESTANTS;
-        // A record cannot be decrypted twice, so each turn has a connection, and reports its own time.
+        // A record cannot be decrypted twice, so each turn has a connection, and reports its own
+        // time.
         let mut nanos = vec![Vec::new(); contestants.len()];
         turns(&options, Duration::ZERO, &mut contestants, |(name, start)| {
             let index = CONTESTANTS.iter().position(|(other, _)| other == name).expect("itself");

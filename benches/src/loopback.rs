@@ -369,8 +369,8 @@ fn latency(server: &mut Server, options: &Options, is_tls: bool) -> (Table, Char
     let over = if is_tls { "over TLS" } else { "plain" };
     let mut table = Table::new(
         format!(
-            "Latency {over}, µs: medians over rounds. Ratios are to the bare read; of clients that may use both \
-             cores, to the free bare read. The maximum is over all rounds."
+            "Latency {over}, µs: medians over rounds. Ratios are to the bare read. For clients that may use both \
+             cores, they are to the free bare read. The maximum is over all rounds."
         ),
         &["client", "p50", "ratio", "p99", "ratio", "p99.9", "maximum"],
     );

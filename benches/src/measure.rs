@@ -30,8 +30,8 @@ pub fn time(turn: Duration, mut pass: impl FnMut()) -> f64 {
     begun.elapsed().as_secs_f64() * 1e9 / f64::from(passes)
 }
 
-/// Returns the nanoseconds of a pass of each of `all` in every repetition. They take turns in random
-/// order, so that a slow phase of the machine affects all.
+/// Returns the nanoseconds of a pass of each of `all` in every repetition. They take turns in
+/// random order, so that a slow phase of the machine affects all.
 ///
 /// A turn is as long as `turn` and short on purpose: on a shared machine most turns are then not
 /// interrupted, and the median is one of them.

@@ -34,8 +34,8 @@ struct Connection {
     until: Rc<Cell<Option<Instant>>>,
 }
 
-/// Connections on one thread, with the transport of the example `epoll_loop`. Unlike the loop of the
-/// example, which is for two connections, this one polls only those that have input.
+/// Connections on one thread, with the transport of the example `epoll_loop`. Unlike the loop of
+/// the example, which is for two connections, this one polls only those that have input.
 pub(crate) struct Epoll {
     poll: mio::Poll,
     events: Events,

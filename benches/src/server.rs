@@ -3,8 +3,8 @@
 //!
 //! It replaces the id of each Post by the time at which the Post is due, in nanoseconds of the
 //! machine's monotonic clock. Every client reads the id, and knows the latency. Posts are due at
-//! random times that do not depend on the client. If a client is late, Posts wait in its socket, and
-//! this counts (there is no coordinated omission).
+//! random times that do not depend on the client. If a client is late, Posts wait in its socket,
+//! and this counts (there is no coordinated omission).
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

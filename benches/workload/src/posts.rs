@@ -92,8 +92,8 @@ fn post(index: u64, size: usize, random: &mut Random) -> Vec<u8> {
     post.into_bytes()
 }
 
-/// Returns the Post with its first two ids at its end, the order of keys for which a reader of the id
-/// must read everything.
+/// Returns the Post with its first two ids at its end, the order of keys for which a reader of the
+/// id must read everything.
 ///
 /// # Panics
 /// If the Post is not one of [`synthetic`].

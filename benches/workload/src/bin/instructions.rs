@@ -50,7 +50,8 @@ const PATHS: [&str; 21] = [
 #[inline(never)]
 fn measured(run: &mut dyn FnMut()) {
     run();
-    // Without this, the call could replace this function's frame, and callgrind would stop counting.
+    // Without this, the call could replace this function's frame, and callgrind would stop
+    // counting.
     black_box(());
 }
 
