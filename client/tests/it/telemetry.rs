@@ -40,8 +40,8 @@ fn connections_have_events_and_posts_have_none() {
         lines
     };
     // `tracing` decides at the first use of an event whether it is enabled. If another test uses an
-    // event for the first time while the subscriber is added, the event stays disabled. So the first
-    // recording only uses all events, and the decisions are taken again.
+    // event for the first time while the subscriber is added, the event stays disabled. So the
+    // first recording only uses all events, and the decisions are taken again.
     record();
     tracing::callsite::rebuild_interest_cache();
     let bytes = record().0.lock().unwrap().clone();
