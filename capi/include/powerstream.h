@@ -1784,7 +1784,7 @@ ps_status ps_link_set_peer_address(struct ps_link *link, const char *address, si
 
 /**
  * Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link.
- * Events that were read are still delivered.
+ * The messages in the bytes that were received are still delivered.
  *
  * Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
  */

@@ -44,6 +44,8 @@ pub struct ps_link {
     driver: Driver<Vec<u8>, Vec<u8>, MaybeTls<Wire>>,
     event: Box<EventCell>,
     error: LastError,
+    /// The session is to end when the received bytes are used up.
+    is_stopping: bool,
 }
 
 impl Handle for ps_link {
@@ -237,7 +239,12 @@ pub unsafe extern "C" fn ps_link_new(
                 if let Some(covered_until) = covered_until {
                     driver.resume_from(covered_until);
                 }
-                Ok(ps_link { driver, event: EventCell::new(), error: LastError::default() })
+                Ok(ps_link {
+                    driver,
+                    event: EventCell::new(),
+                    error: LastError::default(),
+                    is_stopping: false,
+                })
             })
         })
     }
@@ -281,7 +288,12 @@ pub unsafe extern "C" fn ps_link_next(
                     socket.step = ps_step { kind: ps_step_kind::Event, deadline_ns: 0 };
                 });
             }
-            match link.driver.poll_next(&mut Context::from_waker(Waker::noop())) {
+            let cx = &mut Context::from_waker(Waker::noop());
+            if link.is_stopping && link.driver.poll_event(cx).is_pending() {
+                link.is_stopping = false;
+                link.driver.shutdown();
+            }
+            match link.driver.poll_next(cx) {
                 Poll::Pending => Ok(ps_status::Again),
                 Poll::Ready(Some(found)) => {
                     link.event.session(found);
@@ -475,13 +487,20 @@ pub unsafe extern "C" fn ps_link_set_peer_address(
 }
 
 /// Ends the session: continue until `ps_link_next` returns `PS_STATUS_END`, or free the link.
-/// Events that were read are still delivered.
+/// The messages in the bytes that were received are still delivered.
 ///
 /// Returns `PS_STATUS_OK`, or `PS_STATUS_NULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_link_shutdown(link: *mut ps_link) -> ps_status {
+    let shut_down = |link: &mut ps_link| {
+        if link.driver.io().has_backlog() {
+            link.is_stopping = true;
+        } else {
+            link.driver.shutdown();
+        }
+    };
     // SAFETY: the caller passes a live handle.
-    unsafe { infallible(link, |link| link.driver.shutdown()) }
+    unsafe { infallible(link, shut_down) }
 }
 
 /// Returns the time before which every Post created has been delivered, as

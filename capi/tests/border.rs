@@ -125,6 +125,36 @@ fn moves_bytes_through_a_link() {
 }
 
 #[test]
+fn a_link_delivers_what_was_received_before_the_shutdown() {
+    let (config, mut link, mut event) = (configured(), null_mut(), null());
+    // SAFETY: live handles, places for results, and a buffer of the length that the link returned.
+    unsafe {
+        assert_eq!(ps_link_new(config, NOW, UNIX, &mut link), ps_status::Ok);
+        ps_config_free(config);
+        assert_eq!(ps_link_next(link, NOW, &mut event), ps_status::Again);
+        assert_eq!(ps_link_connected(link, NOW, UNIX), ps_status::Ok);
+        assert_eq!(ps_link_next(link, NOW, &mut event), ps_status::Again);
+        assert_eq!(ps_link_transmitted(link, ps_link_transmit(link).len), ps_status::Ok);
+        let response = format!("{HEAD}{:x}\r\n{POST}\r\n{POST}\r\n\r\n", 2 * (POST.len() + 2));
+        let buffer = ps_link_read_buffer(link);
+        buffer.data.cast::<u8>().copy_from_nonoverlapping(response.as_ptr(), response.len());
+        assert_eq!(ps_link_received(link, response.len(), NOW), ps_status::Ok);
+        assert_eq!(ps_link_shutdown(link), ps_status::Ok);
+        assert_eq!(ps_link_next(link, NOW, &mut event), ps_status::Ok);
+        assert_eq!((*event).kind, ps_event_kind::Connected);
+        for _ in 0..2 {
+            assert_eq!(ps_link_next(link, NOW, &mut event), ps_status::Ok);
+            assert_eq!(text((*event).bytes), POST);
+        }
+        assert_eq!(ps_link_next(link, NOW, &mut event), ps_status::Again);
+        assert_eq!(ps_link_step(link).kind, ps_step_kind::Close);
+        assert_eq!(ps_link_closed(link, NOW), ps_status::Ok);
+        assert_eq!(ps_link_next(link, NOW, &mut event), ps_status::End);
+        ps_link_free(link);
+    }
+}
+
+#[test]
 fn finds_the_fields_of_a_post() {
     let (post, len) = (POST.as_ptr().cast(), POST.len());
     let mut value = ps_value { kind: ps_value_kind::Null, is_escaped: false, json: EMPTY, text: EMPTY };
