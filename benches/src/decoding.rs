@@ -70,7 +70,7 @@ pub fn run(options: &Options) -> Section {
             .collect();
         let Some((_, wire, _)) = columns.first() else { continue };
         let caption = format!(
-            "{}. Counting keep-alives, {:.1} chunks a message. In brackets: time a message. Last column: allocations a message.",
+            "{}. Counting keep-alives, {:.1} chunks a message. In brackets: time a message. Last column: allocations a message, including the set-up.",
             shape.title,
             wire.chunks as f64 / wire.messages as f64
         );
