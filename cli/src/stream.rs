@@ -49,6 +49,7 @@ use powerstream_core::checkpoint;
 #[cfg(target_os = "linux")]
 use powerstream_core::liveness::Timeouts;
 use powerstream_core::merge::Topology;
+use powerstream_core::monitor::GapCounts;
 use powerstream_core::session::DisconnectReason;
 use powerstream_core::transport_error::TransportErrorKind;
 use powerstream_simulator::Simulator;
@@ -182,9 +183,12 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let progress = Arc::new(Progress::new());
     let (sender, reports) = mpsc::channel();
     let started = Instant::now();
+    let mut observed = None;
     let start = |shutdown, monitors: Monitors| {
-        let observe =
-            |queue| Observed::new(monitors, queue, Arc::clone(&progress), month, args.local_dc_only);
+        let observe = |queue| {
+            let all = Observed::new(monitors, queue, Arc::clone(&progress), month, args.local_dc_only);
+            observed.insert(all).clone()
+        };
         let parts = Parts { latency, journal, state, rules };
         start(args, parts, &progress, shutdown, &sender, observe)
     };
@@ -195,6 +199,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let written = wait_written(&reports);
     // The client is gone, so the simulator need not wait.
     drop(simulator);
+    if let Some(observed) = observed.filter(|_| args.backfill || args.recovery) {
+        warn_of_open_gaps(&observed.view().gaps, args.state.is_some());
+    }
     let (is_over, failed) = match written {
         // It is unknown how much the reader consumed before it closed the pipe.
         Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Err(Failure::output(&error)),
@@ -223,6 +230,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         }
         (None, Ended::AsAsked) => Ok(Exit::Done),
     }
+}
+
+/// Logs that the stream ends before missing Posts arrived that were requested.
+fn warn_of_open_gaps(gaps: &GapCounts, has_state: bool) {
+    let gap = match gaps.open {
+        0 => return,
+        1 => String::from("a gap is"),
+        count => format!("{count} gaps are"),
+    };
+    let next = if has_state { "the next run requests" } else { "with --state the next run would request" };
+    warn!("{gap} still open at the end: {next} the missing Posts of {:.1?}", gaps.open_time);
 }
 
 /// What the threads of a run own.

@@ -209,15 +209,13 @@ impl Journal {
     }
 
     /// Logs what became of a range that was requested again.
-    pub(super) fn recovery(&mut self, event: &RecoveryEvent<'_>) {
+    pub(super) fn recovery(&self, event: &RecoveryEvent<'_>) {
         match event {
             RecoveryEvent::Started(recovery) => info!("recovery: requesting Posts{}", self.range(recovery)),
             RecoveryEvent::Completed { recovery, posts } => {
-                self.recovered += posts;
                 info!("recovery: received {posts} missing Posts{}", self.range(recovery));
             }
             RecoveryEvent::Lost { recovery, posts, reason } => {
-                self.recovered += posts;
                 let except = match posts {
                     0 => String::new(),
                     posts => format!(", except {posts} that were received"),
@@ -237,6 +235,11 @@ impl Journal {
             // A message, or an event of a newer library.
             _ => {}
         }
+    }
+
+    /// Counts a Post that a recovery delivered.
+    pub(super) fn recovered(&mut self) {
+        self.recovered += 1;
     }
 
     fn range(&self, recovery: &Recovery) -> String {

@@ -205,9 +205,11 @@ impl Pump {
     }
 
     fn delivered(&mut self, id: Option<PostId>, origin: Origin, now: Instant) {
-        // The age of a Post that was requested again says nothing about the stream.
-        if let (Some(id), Origin::Live) = (id, origin) {
-            self.latency.delivered(id, now);
+        match (id, origin) {
+            (Some(id), Origin::Live) => self.latency.delivered(id, now),
+            (_, Origin::Recovery) => self.journal.recovered(),
+            // The age of a Post that was requested again says nothing about the stream.
+            _ => {}
         }
     }
 
