@@ -4,17 +4,17 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// The time after the head from which received content makes the stream healthy.
+/// The time after the head from which a message or a keep-alive makes the stream healthy.
 pub const HEALTHY_AFTER: Duration = Duration::from_secs(20);
 
 /// The health of one stream. A stream that became healthy stays so.
 ///
-/// A stream that ends soon after its head and a burst of Posts is not healthy. Only content
-/// received at least [`HEALTHY_AFTER`] after the head makes it healthy.
+/// A stream that ends soon after its head and a burst of Posts is not healthy. Only a message or a
+/// keep-alive completed at least [`HEALTHY_AFTER`] after the head makes it healthy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Health {
     head_at: Instant,
-    /// Content bytes received so far.
+    /// Bytes of complete messages and keep-alives received so far.
     content: u64,
     is_healthy: bool,
 }
@@ -30,8 +30,8 @@ impl Health {
         self.is_healthy
     }
 
-    /// Updates the number of content bytes received up to `now`. Returns true if this makes the
-    /// stream healthy.
+    /// Updates the number of bytes of complete messages and keep-alives received up to `now`. Returns
+    /// true if this makes the stream healthy.
     pub(super) fn handle_content(&mut self, content: u64, now: Instant) -> bool {
         let has_grown = content > self.content;
         self.content = content;
@@ -75,9 +75,7 @@ mod tests {
         assert!(!health.handle_content(700, at(1_000)));
         // Chunk sizes and trailers do not change the number, however late they arrive.
         assert!(!health.handle_content(700, at(60_000)));
-        // An incomplete message that was discarded does not change it either.
-        assert!(!health.handle_content(300, at(61_000)));
-        assert!(health.handle_content(301, at(61_000)));
+        assert!(health.handle_content(701, at(61_000)));
     }
 
     #[test]

@@ -281,7 +281,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// Reports that the transport is connected.
     pub fn handle_connected(&mut self, now: Instant) {
-        if let State::Connecting = self.state {
+        // A connect may complete just after the shutdown.
+        if let (State::Connecting, false) = (self.state, self.is_stopping) {
             self.connection.handle_connected(now);
             let outage = self.coverage.outage(now, self.clock);
             let backfill_minutes = self.template.backfill_minutes(outage);
@@ -293,6 +294,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Reports that `count` bytes of [`Self::transmit`] were sent.
     pub fn handle_written(&mut self, count: usize, now: Instant) {
         let State::Writing { sent, length, backfill_minutes } = &mut self.state else { return };
+        if self.is_stopping {
+            return;
+        }
         *sent = sent.saturating_add(count).min(*length);
         if sent < length {
             // A peer that accepts the request in small pieces does not extend the deadline.
@@ -437,7 +441,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if stream.health.is_healthy() && !self.coverage.is_backfilling() {
             return;
         }
-        if stream.health.handle_content(self.connection.byte_counts().content(), now) {
+        if stream.health.handle_content(self.connection.byte_counts().completed(), now) {
             self.policy.handle_healthy();
             self.coverage.handle_healthy();
         }

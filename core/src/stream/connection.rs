@@ -226,9 +226,10 @@ pub struct ByteCounts {
 }
 
 impl ByteCounts {
-    /// Returns the number of content bytes: all bytes except heads, framing and discarded bytes.
-    pub(crate) const fn content(&self) -> u64 {
-        self.received - self.head - self.framing - self.discarded
+    /// Returns the number of bytes of complete messages and keep-alives. It does not depend on where
+    /// reads end: an incomplete message counts only once it is complete.
+    pub(crate) const fn completed(&self) -> u64 {
+        self.delivered + self.separators + self.skipped
     }
 }
 

@@ -51,8 +51,6 @@ pub(crate) struct Model {
     head_at: u64,
     /// The stream is healthy since this read.
     healthy_at: Option<u64>,
-    /// The stream may have become healthy with its last read.
-    may_be_healthy: bool,
     failures: [u32; 3],
     has_immediate: bool,
     /// Attempts since the last healthy stream, while all failures had one class.
@@ -82,7 +80,6 @@ impl Model {
             advice: None,
             head_at: 0,
             healthy_at: None,
-            may_be_healthy: false,
             failures: [0; 3],
             has_immediate: true,
             attempts: Vec::new(),
@@ -107,7 +104,7 @@ impl Model {
         self.phase = Phase::Connecting { since: now };
         (self.end, self.late, self.asked_backfill) = (PathEnd::default(), 0, false);
         (self.begun, self.announced, self.advice) = (None, None, None);
-        (self.is_streaming, self.may_be_healthy) = (false, false);
+        self.is_streaming = false;
         if !std::mem::take(&mut self.is_immediate) || self.attempts.is_empty() {
             self.attempts.push(now);
         }
@@ -168,17 +165,29 @@ impl Model {
             } else if self.begun.is_none() || !self.due.is_empty() {
                 self.begun = Some(at.max(self.last));
             }
-            if at.saturating_sub(self.head_at) >= HEALTHY {
-                // Content that the end of the body discards in the same read does not count.
-                let is_over = matches!(self.end.why, Some(End::Protocol | End::Ended));
-                if is_over && self.due.is_empty() {
-                    self.may_be_healthy = true;
-                } else if self.healthy_at.is_none() {
-                    self.healthy_at = Some(at);
-                    self.handle_healthy();
-                }
+            // An incomplete message does not make a stream healthy.
+            if self.due.iter().any(|event| *event != Expected::Head) {
+                self.handle_complete(at);
             }
         }
+    }
+
+    /// Reports that the read at the time `at` completed a message or a keep-alive.
+    fn handle_complete(&mut self, at: u64) {
+        if at.saturating_sub(self.head_at) >= HEALTHY && self.healthy_at.is_none() {
+            self.healthy_at = Some(at);
+            self.handle_healthy();
+        }
+    }
+
+    /// Reports an event that the model need not expect, because the framing has two meanings.
+    /// Returns true if it is one.
+    pub(crate) fn handle_unexpected(&mut self) -> bool {
+        let is_unexpected = self.is_ambiguous() && self.due.is_empty();
+        if is_unexpected {
+            self.handle_complete(self.read_at);
+        }
+        is_unexpected
     }
 
     fn handle_healthy(&mut self) {
@@ -323,9 +332,6 @@ impl Model {
             panic!("I10: a retry after {:?}", ended.reason);
         };
         let (immediate, class) = advice.map_or((true, class), |(of, ..)| (of.immediate, of.class));
-        if self.may_be_healthy && immediate && wait == 0 {
-            self.handle_healthy();
-        }
         self.is_mixed |= self.class.is_some_and(|before| before != class);
         self.class = Some(class);
         self.phase = Phase::Away;

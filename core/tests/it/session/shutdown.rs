@@ -262,3 +262,27 @@ fn request_and_messages_never_overlap_in_storage() {
         assert!(!holds_token(&seen[..front]), "{ending}");
     }
 }
+
+#[test]
+fn a_connect_or_write_that_completes_after_the_shutdown_sends_and_reads_nothing() {
+    for written in [false, true] {
+        let config = config();
+        let storage = vec![0; config.storage_bytes()];
+        let mut session = Session::new(storage, &config, 1, at(0), Network::new([]).unix()).unwrap();
+        session.handle_timeout(at(0));
+        if written {
+            session.handle_connected(at(0));
+        }
+        session.shutdown();
+        if written {
+            session.handle_written(usize::MAX, at(0));
+        } else {
+            session.handle_connected(at(0));
+            assert!(session.transmit().is_empty());
+        }
+        let response = b"HTTP/1.1 200 OK\r\n\r\n{}\r\n";
+        let (consumed, event) = session.decode(response, at(0));
+        assert!(consumed == response.len() && event.is_none());
+        assert_eq!(session.poll(), Step::Close);
+    }
+}

@@ -76,7 +76,7 @@ impl World {
                     format_args!("message {post:?}"),
                 );
                 let mut is_post = post.is_some_and(|id| service.find(id).is_some());
-                if model.is_ambiguous() && model.due.is_empty() {
+                if model.handle_unexpected() {
                     assert!(!is_post && post.is_none(), "I2: a Post that was not sent");
                     return;
                 }
@@ -106,7 +106,7 @@ impl World {
                 grammar(model.phase == Phase::Streaming);
                 statistics.keep_alives += 1;
                 note(now, index, 13, 0, format_args!("keep-alive"));
-                if !(model.is_ambiguous() && model.due.is_empty()) {
+                if !model.handle_unexpected() {
                     assert_eq!(model.expect(), Expected::KeepAlive, "I3: a keep-alive");
                 }
             }
