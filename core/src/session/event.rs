@@ -325,25 +325,19 @@ pub(super) enum Outcome {
 }
 
 impl ScannedSessionEvent {
-    /// Lends the event that was just found in `input`.
-    #[inline]
+    /// Lends the event that was just found, and is no message.
     pub(super) fn lend<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
         self,
         connection: &'a Connection<S>,
         outcome: Option<&Outcome>,
         peer_addr: Option<SocketAddr>,
-        origin: Origin,
-        input: &'a [u8],
     ) -> SessionEvent<'a> {
         match self {
             Self::Connected { gap, server_earliest, server_latest } => {
                 let head = connection.lend_head();
                 SessionEvent::Connected(Connected { head, gap, server_earliest, server_latest, peer_addr })
             }
-            Self::Message { place, class } => {
-                let bytes = connection.lend_message(place, input);
-                SessionEvent::Message(Message { bytes, class, origin, received_at: None })
-            }
+            Self::Message { .. } => unreachable!("`Session::lend` lends messages itself"),
             Self::KeepAlive => SessionEvent::KeepAlive,
             Self::Skipped { bytes } => SessionEvent::Skipped { bytes },
             Self::Resumed(gap) => SessionEvent::Resumed(gap),

@@ -193,6 +193,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     /// Finds the next event and lends it: calls [`Self::scan`] and [`Self::lend`].
+    #[inline]
     pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
         let (consumed, event) = self.scan(input, now);
         (consumed, event.map(|event| self.lend(event, input)))
@@ -264,8 +265,21 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Panics if `input` is not the slice in which the event was found, or if another call
     /// overwrote the event.
     #[must_use]
+    #[inline]
     pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
-        event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr, self.origin(), input)
+        match event {
+            ScannedSessionEvent::Message { place, class } => {
+                SessionEvent::Message(self.lend_message(place, class, input))
+            }
+            event => self.lend_other(event),
+        }
+    }
+
+    /// An event that is no message is large, and rare.
+    #[cold]
+    #[inline(never)]
+    fn lend_other(&self, event: ScannedSessionEvent) -> SessionEvent<'_> {
+        event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr)
     }
 
     /// Lends a message that [`Self::scan`] just found in `input`.
