@@ -288,15 +288,13 @@ pub fn percent_encoded(byte: u8, out: &mut [u8; 3]) -> &[u8] {
 
 /// Formats `number` in decimal digits.
 pub(crate) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
-    let mut at = out.len();
-    loop {
-        at -= 1;
-        out[at] = b'0' + (number % 10) as u8;
+    // A loop to the end of the array would be unrolled into a kilobyte of code.
+    let digits = &mut out[..number.checked_ilog10().map_or(1, |exponent| exponent as usize + 1)];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
-        if number == 0 {
-            return &out[at..];
-        }
     }
+    digits
 }
 
 #[cfg(test)]
