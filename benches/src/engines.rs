@@ -44,7 +44,7 @@ pub const HYPER: &str = "hyper, spawned, memchr";
 pub const HTTPARSE: &str = "httparse by hand, memchr";
 
 /// All engines.
-pub const ALL: [Engine; 14] = [
+pub const ALL: [Engine; 16] = [
     Engine { name: FLOOR, start: |_| Box::new(CopyAndSearch::new(64 << 10)), finds: Finds::Lfs },
     Engine { name: "memcpy only", start: |_| Box::new(Copy::new(64 << 10)), finds: Finds::Bytes },
     // The floor with the recommended read size of the connection.
@@ -57,6 +57,17 @@ pub const ALL: [Engine; 14] = [
     Engine {
         name: "F and a second copy",
         start: |_| Box::new(CopySearchAndGather::new(64 << 10)),
+        finds: Finds::Lfs,
+    },
+    // The lower limit for framers that read behind a cut message instead of joining its pieces.
+    Engine {
+        name: "F behind what is cut, 16 KiB",
+        start: |_| Box::new(CopyBehindCut::new(16 << 10)),
+        finds: Finds::Lfs,
+    },
+    Engine {
+        name: "F behind what is cut, 64 KiB",
+        start: |_| Box::new(CopyBehindCut::new(64 << 10)),
         finds: Finds::Lfs,
     },
     Engine {
@@ -238,6 +249,51 @@ impl Pass for CopySearchAndGather {
             gathered[filled..filled + read.len()].copy_from_slice(&floor.0[..read.len()]);
             filled += read.len();
             black_box(&mut *gathered);
+        });
+        found
+    }
+}
+
+/// Reads behind the cut line at the end of the buffer. Only what does not fit is moved.
+struct CopyBehindCut {
+    buffer: Vec<u8>,
+    /// The cut line is `buffer[start..end]`.
+    start: usize,
+    end: usize,
+}
+
+impl CopyBehindCut {
+    fn new(buffer: usize) -> Self {
+        Self { buffer: vec![0; buffer], start: 0, end: 0 }
+    }
+}
+
+impl Pass for CopyBehindCut {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let Self { buffer, start, end } = self;
+        let mut found = Found::default();
+        wire.for_each_read(buffer.len() / 2, |read| {
+            if buffer.len() - *end < read.len() {
+                // Lines longer than half the buffer do not occur.
+                if *end - *start > buffer.len() / 2 {
+                    *start = *end;
+                }
+                buffer.copy_within(*start..*end, 0);
+                (*start, *end) = (0, *end - *start);
+            }
+            buffer[*end..*end + read.len()].copy_from_slice(read);
+            black_box(&mut *buffer);
+            let mut at = *end;
+            *end += read.len();
+            while let Some(lf) = memchr::memchr(b'\n', &buffer[at..*end]) {
+                found.lines += 1;
+                at += lf + 1;
+                *start = at;
+            }
+            if *start == *end {
+                (*start, *end) = (0, 0);
+            }
+            found.bytes += read.len();
         });
         found
     }
