@@ -14,6 +14,7 @@ use powerstream_workload::posts::Random;
 use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::charts::{Chart, Scale};
 use crate::engines::{Lines, MessageHash};
@@ -216,10 +217,15 @@ const fn free(name: &'static str, client: Client) -> Contestant {
 }
 
 /// The first of those with the same number of cores is the floor of the others.
-const CONTESTANTS: [Contestant; 14] = [
+const CONTESTANTS: [Contestant; 18] = [
     pinned("bare blocking read", bare),
     pinned("blocking", |target, receiver| blocking(target, receiver, false)),
     pinned("busy polling", |target, receiver| blocking(target, receiver, true)),
+    pinned("bare, TCP_QUICKACK", quick_ack),
+    // The floor of a client on tokio.
+    pinned("bare tokio read, 1 thread", |target, receiver| {
+        one_thread().block_on(bare_on_tokio(target.clone(), receiver))
+    }),
     pinned("tokio, 1 thread", |target, receiver| one_thread().block_on(on_tokio(target.clone(), receiver))),
     pinned("smol", on_smol),
     pinned("epoll example", epoll),
@@ -229,6 +235,10 @@ const CONTESTANTS: [Contestant; 14] = [
     }),
     pinned("ureq", on_ureq),
     free("bare blocking read, free", bare),
+    free("blocking, free", |target, receiver| blocking(target, receiver, false)),
+    free("bare tokio read, 2 threads", |target, receiver| {
+        two_threads(bare_on_tokio(target.clone(), receiver))
+    }),
     free("tokio, 2 threads", |target, receiver| two_threads(on_tokio(target.clone(), receiver))),
     free("hyper, 2 threads", |target, receiver| two_threads(on_hyper(target.clone(), receiver))),
     free("reqwest, 2 threads", |target, receiver| two_threads(on_reqwest(target.clone(), receiver))),
@@ -441,13 +451,24 @@ fn throughput(server: &mut Server, options: &Options, is_tls: bool) -> Table {
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// The floor: read, and search LF. It ignores chunks; a line that begins with `{` is a Post.
-fn bare(target: &Target, mut receiver: Receiver) -> Receiver {
+fn bare(target: &Target, receiver: Receiver) -> Receiver {
+    bare_on(target.connect(), target, receiver)
+}
+
+/// [`bare`], with a socket that acknowledges each packet immediately, until the kernel changes that.
+fn quick_ack(target: &Target, receiver: Receiver) -> Receiver {
+    let socket = target.connect();
+    rustix::net::sockopt::set_tcp_quickack(&socket, true).expect("an option");
+    bare_on(socket, target, receiver)
+}
+
+fn bare_on(socket: TcpStream, target: &Target, mut receiver: Receiver) -> Receiver {
     let mut read: Box<dyn ReadWrite> = if target.pem.is_some() {
         let name = ServerName::try_from("127.0.0.1").expect("an address");
         let connection = rustls::ClientConnection::new(Arc::new(target.rustls()), name).expect("a client");
-        Box::new(rustls::StreamOwned::new(connection, target.connect()))
+        Box::new(rustls::StreamOwned::new(connection, socket))
     } else {
-        Box::new(target.connect())
+        Box::new(socket)
     };
     read.write_all(REQUEST).expect("a request");
     let mut buffer = vec![0; 64 << 10];
@@ -506,15 +527,50 @@ fn epoll(target: &Target, mut receiver: Receiver) -> Receiver {
     receiver
 }
 
-async fn on_hyper(target: Target, receiver: Receiver) -> Receiver {
+async fn bare_on_tokio(target: Target, receiver: Receiver) -> Receiver {
+    let socket = tokio_socket(&target).await;
+    match tokio_tls(&target) {
+        Some((connector, name)) => {
+            bare_async(connector.connect(name, socket).await.expect("TLS"), receiver).await
+        }
+        None => bare_async(socket, receiver).await,
+    }
+}
+
+async fn bare_async<S>(mut socket: S, mut receiver: Receiver) -> Receiver
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    socket.write_all(REQUEST).await.expect("a request");
+    let mut buffer = vec![0; 64 << 10];
+    let mut lines = Lines::default();
+    loop {
+        let count = socket.read(&mut buffer).await.expect("more");
+        assert!(count > 0, "the server closed");
+        if !receiver.piece(&mut lines, &buffer[..count]) {
+            return receiver;
+        }
+    }
+}
+
+async fn tokio_socket(target: &Target) -> tokio::net::TcpStream {
     let socket = tokio::net::TcpStream::connect(target.addr).await.expect("a connection");
     socket.set_nodelay(true).expect("an option");
-    if target.pem.is_some() {
-        let name = ServerName::try_from("127.0.0.1").expect("an address");
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(target.rustls()));
-        hyper_body(connector.connect(name, socket).await.expect("TLS"), receiver).await
-    } else {
-        hyper_body(socket, receiver).await
+    socket
+}
+
+fn tokio_tls(target: &Target) -> Option<(tokio_rustls::TlsConnector, ServerName<'static>)> {
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    target.pem.as_ref().map(|_| (tokio_rustls::TlsConnector::from(Arc::new(target.rustls())), name))
+}
+
+async fn on_hyper(target: Target, receiver: Receiver) -> Receiver {
+    let socket = tokio_socket(&target).await;
+    match tokio_tls(&target) {
+        Some((connector, name)) => {
+            hyper_body(connector.connect(name, socket).await.expect("TLS"), receiver).await
+        }
+        None => hyper_body(socket, receiver).await,
     }
 }
 
