@@ -20,7 +20,7 @@
 
 use core::time::Duration;
 
-use crate::time::Instant;
+use crate::time::{Instant, nanos};
 
 /// The timeouts of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,10 +142,38 @@ enum Phase {
     Streaming,
 }
 
+/// The timeouts in nanoseconds: half the size of [`Timeouts`], and nothing to convert for each
+/// message.
+#[derive(Clone, Copy, Debug)]
+struct Lengths {
+    connect: u64,
+    head: u64,
+    idle: u64,
+    message: u64,
+    disconnect: u64,
+}
+
+impl Lengths {
+    const fn new(timeouts: Timeouts) -> Self {
+        Self {
+            connect: nanos(timeouts.connect),
+            head: nanos(timeouts.head),
+            idle: nanos(timeouts.idle),
+            message: nanos(timeouts.message),
+            disconnect: nanos(timeouts.disconnect),
+        }
+    }
+}
+
+/// Returns the time so many nanoseconds later.
+const fn after(at: Instant, length: u64) -> Instant {
+    Instant::from_nanos(at.as_nanos().saturating_add(length))
+}
+
 /// Tracks the deadlines of a connection. It has no clock; the caller passes the time.
 #[derive(Clone, Debug)]
 pub struct Liveness {
-    timeouts: Timeouts,
+    lengths: Lengths,
     phase: Phase,
     /// When content last arrived, or when the head of the stream arrived.
     since: Instant,
@@ -168,8 +196,12 @@ impl Liveness {
     /// Creates the tracker, without a running deadline.
     #[must_use]
     pub const fn new(timeouts: Timeouts) -> Self {
+        Self::with_lengths(Lengths::new(timeouts))
+    }
+
+    const fn with_lengths(lengths: Lengths) -> Self {
         Self {
-            timeouts,
+            lengths,
             phase: Phase::Idle,
             since: Instant::ZERO,
             phase_by: NEVER,
@@ -180,13 +212,26 @@ impl Liveness {
         }
     }
 
+    /// Returns the timeouts.
+    #[must_use]
+    pub const fn timeouts(&self) -> Timeouts {
+        let Lengths { connect, head, idle, message, disconnect } = self.lengths;
+        Timeouts {
+            connect: Duration::from_nanos(connect),
+            head: Duration::from_nanos(head),
+            idle: Duration::from_nanos(idle),
+            message: Duration::from_nanos(message),
+            disconnect: Duration::from_nanos(disconnect),
+        }
+    }
+
     fn enter(&mut self, phase: Phase, now: Instant) {
         let phase_by = match phase {
             Phase::Idle | Phase::Streaming => NEVER,
-            Phase::Connecting => now.saturating_add(self.timeouts.connect),
-            Phase::Requesting | Phase::ErrorBody => now.saturating_add(self.timeouts.head),
+            Phase::Connecting => after(now, self.lengths.connect),
+            Phase::Requesting | Phase::ErrorBody => after(now, self.lengths.head),
         };
-        *self = Self { phase, since: now, phase_by, ..Self::new(self.timeouts) };
+        *self = Self { phase, since: now, phase_by, ..Self::with_lengths(self.lengths) };
     }
 
     /// Reports that a connection attempt starts.
@@ -227,7 +272,7 @@ impl Liveness {
     /// Reports that a message has started and not ended.
     #[inline]
     pub fn handle_message_begun(&mut self, now: Instant) {
-        self.message_by = now.max(self.since).saturating_add(self.timeouts.message);
+        self.message_by = after(now.max(self.since), self.lengths.message);
     }
 
     /// Reports that the message has ended.
@@ -243,7 +288,7 @@ impl Liveness {
     /// Reports that the server announced to close the connection.
     pub fn handle_announcement(&mut self, now: Instant) {
         if self.disconnect_by == NEVER {
-            self.disconnect_by = now.max(self.since).saturating_add(self.timeouts.disconnect);
+            self.disconnect_by = after(now.max(self.since), self.lengths.disconnect);
         }
     }
 
@@ -276,7 +321,7 @@ impl Liveness {
             Phase::Connecting => (self.phase_by, TimeoutKind::Connect),
             Phase::Requesting => (self.phase_by, TimeoutKind::Head),
             Phase::ErrorBody => (self.phase_by, TimeoutKind::ErrorBody),
-            Phase::Streaming => (self.since.saturating_add(self.timeouts.idle), TimeoutKind::Idle),
+            Phase::Streaming => (after(self.since, self.lengths.idle), TimeoutKind::Idle),
         };
         let mut next = Deadline { at, reason };
         for (at, reason) in

@@ -262,7 +262,9 @@ pub struct Connection<S> {
     liveness: Liveness,
     counts: ByteCounts,
     head: Option<ResponseHead>,
-    config: ConnectionConfig,
+    message_bytes_max: usize,
+    head_limits: HeadLimits,
+    chunk_limits: ChunkLimits,
     /// Bytes at the start of the storage that the connection may use.
     capacity: usize,
     storage: S,
@@ -288,7 +290,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             liveness: Liveness::new(config.timeouts),
             counts: ByteCounts::default(),
             head: None,
-            config,
+            message_bytes_max: config.message_bytes_max,
+            head_limits: config.head,
+            chunk_limits: config.chunk,
             capacity,
             storage,
         }
@@ -296,8 +300,13 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Returns the limits and timeouts in force.
     #[must_use]
-    pub const fn config(&self) -> &ConnectionConfig {
-        &self.config
+    pub const fn config(&self) -> ConnectionConfig {
+        ConnectionConfig {
+            message_bytes_max: self.message_bytes_max,
+            head: self.head_limits,
+            chunk: self.chunk_limits,
+            timeouts: self.liveness.timeouts(),
+        }
     }
 
     /// Returns the parsed response head, once it has arrived.
@@ -347,8 +356,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 
     fn restart(&mut self) {
-        self.phase = Phase::Head(HeadDecoder::new(self.config.head));
-        self.framer = Framer::new(self.config.message_bytes_max);
+        self.phase = Phase::Head(HeadDecoder::new(self.head_limits));
+        self.framer = Framer::new(self.message_bytes_max);
         self.content = 0;
         self.counts = ByteCounts::default();
         self.head = None;
@@ -364,7 +373,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     pub fn collect_document(&mut self, now: Instant) {
         if let Phase::Stream = self.phase {
             if self.head.is_some_and(|head| head.unreadable.is_some()) {
-                self.body = Body::new(BodyFraming::Empty, self.config.chunk);
+                self.body = Body::new(BodyFraming::Empty, self.chunk_limits);
             }
             self.phase = Phase::Document(0);
             self.liveness.handle_error_head(now);
@@ -627,7 +636,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             }
             Ok(Some(head)) => {
                 self.counts.head += (before + consumed) as u64;
-                self.body = Body::new(head.framing, self.config.chunk);
+                self.body = Body::new(head.framing, self.chunk_limits);
                 self.phase = Phase::Stream;
                 self.head = Some(head);
                 self.liveness.handle_head(now);

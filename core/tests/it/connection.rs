@@ -347,7 +347,7 @@ fn smallest_storage_sizes_limit_messages_accordingly() {
                 b"{}\r\n0123456789012345678901234567890123456789012345678901234567890\r\n\r\n{}\r\n";
             let wire = streamed(&chunked(content, chunking));
             for cuts in deliveries(wire.len(), 8).take(40) {
-                let want = reference_decoder::response(&wire, connection.config(), storage);
+                let want = reference_decoder::response(&wire, &connection.config(), storage);
                 assert_eq!(run(&mut connection, pieces(&wire, &cuts)), want, "{storage} bytes of storage");
             }
         }
