@@ -62,8 +62,22 @@ impl Source {
         if let Some(file) = &self.file {
             return read(file);
         }
+        if let Some(file) = self.rules.iter().find(|rule| names_a_file(rule)) {
+            let file = printable(file);
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("{file} is a file; to read rules from it, pass --file {file}"),
+            ));
+        }
         Ok(of_values(self.rules.iter().chain(&self.more)))
     }
+}
+
+/// Returns true if a rule is the name of an existing file of rules. As a rule it would be valid.
+fn names_a_file(rule: &str) -> bool {
+    let path = Path::new(rule);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("toml" | "json" | "txt")) && path.is_file()
 }
 
 /// The longest tag, in characters (PowerTrack: API reference).

@@ -131,7 +131,7 @@ pub(crate) struct Args {
     #[arg(long, hide_short_help = true)]
     pub(super) log_time: bool,
 
-    /// End after this many received Posts; each element of an array counts
+    /// End after this many received Posts; those of backfill, recovery and arrays count
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_posts: Option<u64>,
 

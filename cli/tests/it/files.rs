@@ -73,3 +73,17 @@ fn utf_16_is_rejected_by_name() {
         }
     });
 }
+
+#[test]
+fn a_file_given_as_a_rule_is_refused_with_the_option_that_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("rules.toml");
+    for (exists, code) in [(false, 0), (true, 2)] {
+        if exists {
+            std::fs::write(&file, "[[rules]]\nvalue = 'cat'\n").unwrap();
+        }
+        let output = run(tool("rules check rules.toml").current_dir(directory.path()));
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stderr).contains("pass --file rules.toml"), exists);
+    }
+}
