@@ -11,7 +11,7 @@
 //!
 //! ```text
 //!   generation   8,192 ids, fewer in a small window
-//!       ranges   the smallest and the largest of its ids, separately for ids far from the others
+//!       ranges   two ranges that contain its ids, the second for ids far from the others
 //!       table    2 buckets for each id, open addressing, linear probing
 //!                bucket = 32 bits of the id's hash, and the id's position in the ring; 0: empty
 //!                  |
@@ -19,14 +19,14 @@
 //!   ring         id | time of arrival | the caller's note    oldest ... newest, overwritten in turn
 //! ```
 //!
-//! Post ids increase over time. So a new id is usually larger than all ids of older generations,
-//! and a lookup reads the newest generation's table only. Its 128 KiB stay in a cache, regardless
-//! of the window's size. Another id is also searched in the older generations whose ranges contain
-//! it, the newest first. Duplicates from a second connection or from backfill take one or two
-//! searches. The Posts of a recovery have ranges to themselves and rarely take more.
+//! Post ids increase over time. So a new id is usually outside of the ranges of all older
+//! generations, and a lookup reads the newest generation's table only. Its 128 KiB stay in a cache,
+//! regardless of the window's size. Other ids are also searched in the older generations whose
+//! ranges contain them, the newest first. Duplicates from a second connection or from backfill take
+//! one or two searches. Posts of a recovery that arrive between newer ones take one.
 //!
-//! The worst case is one search in each generation. The default window has 130 generations, of
-//! which at most 129 have ids. Ids in random order cost that: about 4 µs each.
+//! The worst case is one search in each generation that has ids: at most 129 in the default window.
+//! Ids in random order cost that, about 4 µs each. Ids in order cost 0.02 to 0.1 µs.
 //!
 //! The hash bits in a bucket avoid nearly every ring access for a different id. The hash is keyed
 //! by the caller's seed, so an attacker cannot choose ids that collide. Forgotten ids keep their
@@ -76,16 +76,20 @@ const PART: usize = 8;
 /// ends soon.
 const BUCKETS: usize = 2;
 
-/// The number of words of a generation's ranges: the smallest and the largest id of each.
+/// The number of words of a generation's two ranges.
 const RANGES: usize = 4;
 
-/// The ranges of a generation without ids: they contain no id.
-const EMPTY: [u64; RANGES] = [u64::MAX, 0, u64::MAX, 0];
-
-/// The distance from the first range at which an id extends the second one instead: a minute, as
-/// ids have the millisecond above 22 other bits.
+/// The smallest and the largest id of one range, then of the other one.
 ///
-/// Thus the Posts of a recovery, which arrive between newer ones, have a range to themselves.
+/// Posts of a recovery arrive between newer ones. In one range, they would make it contain nearly
+/// every id.
+type Ranges = [u64; RANGES];
+
+/// The ranges of a generation without ids: they contain no id.
+const EMPTY: Ranges = [u64::MAX, 0, u64::MAX, 0];
+
+/// The distance from all other ids at which an id begins the second range: a minute, as ids have
+/// the millisecond above 22 other bits.
 const FAR: u64 = 60_000 << 22;
 
 /// The size and maximum age of a window.
@@ -226,8 +230,8 @@ pub struct Window<S> {
     newest: usize,
     /// The number of ids inserted into the newest generation.
     filled: usize,
-    /// The largest id in the older generations.
-    older_max: u64,
+    /// The smallest ranges that contain those of the older generations.
+    older: Ranges,
     latest: Instant,
     age_max: Option<Duration>,
     seed: u64,
@@ -271,7 +275,7 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
             next: 0,
             newest: 0,
             filled: 0,
-            older_max: 0,
+            older: EMPTY,
             latest: Instant::ZERO,
             age_max: config.age_max,
             seed: config.seed,
@@ -315,10 +319,9 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         words[table + bucket] = (u64::from(tag) << 32) | (self.next as u64 + 1);
         let entry = [id, self.latest.as_nanos(), note];
         words[ring + self.next * ENTRY..][..ENTRY].copy_from_slice(&entry);
-        let (first, second) = words[newest * RANGES..][..RANGES].split_at_mut(RANGES / 2);
-        let is_near = first[0].saturating_sub(FAR) <= id && id <= first[1].saturating_add(FAR);
-        let range = if self.filled == 0 || is_near { first } else { second };
-        (range[0], range[1]) = (range[0].min(id), range[1].max(id));
+        let ranges = &mut words[newest * RANGES..][..RANGES];
+        let range = nearest(joined(self.older, ranges), id);
+        (ranges[range], ranges[range + 1]) = (ranges[range].min(id), ranges[range + 1].max(id));
         words[self.layout.table(next) + self.filled * BUCKETS..][..BUCKETS].fill(0);
         self.filled += 1;
         self.length = self.posts.min(self.length + 1);
@@ -413,15 +416,14 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
 
     /// Returns the newest position in the ring of `id` in the older generations.
     fn find_older(&self, tag: u32, id: u64) -> Option<usize> {
-        if id > self.older_max {
+        if !may_contain(&self.older, id) {
             return None;
         }
         let ranges = &self.storage.as_ref()[..self.layout.table(0)];
         let newer = (0..self.newest).rev();
         newer.chain((self.newest + 1..self.layout.generations).rev()).find_map(|generation| {
-            let mut ranges = ranges[generation * RANGES..][..RANGES].chunks_exact(2);
-            let may_contain = ranges.any(|range| range[0] <= id && id <= range[1]);
-            if may_contain { self.find_in(generation, tag, id).1 } else { None }
+            let ranges = &ranges[generation * RANGES..][..RANGES];
+            if may_contain(ranges, id) { self.find_in(generation, tag, id).1 } else { None }
         })
     }
 
@@ -433,12 +435,30 @@ impl<S: AsRef<[u64]> + AsMut<[u64]>> Window<S> {
         let spare = self.following(self.newest);
         let ranges = &mut self.storage.as_mut()[..self.layout.table(0)];
         ranges[spare * RANGES..][..RANGES].copy_from_slice(&EMPTY);
-        self.older_max = ranges.chunks_exact(2).fold(0, |largest, range| largest.max(range[1]));
+        self.older = ranges.chunks_exact(RANGES).fold(EMPTY, joined);
     }
 }
 
 /// Odd, with its bits spread: 2^64 divided by the golden ratio.
 const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn may_contain(ranges: &[u64], id: u64) -> bool {
+    ranges.chunks_exact(2).any(|range| range[0] <= id && id <= range[1])
+}
+
+/// Returns the smallest ranges that contain both.
+fn joined(one: Ranges, other: &[u64]) -> Ranges {
+    [one[0].min(other[0]), one[1].max(other[1]), one[2].min(other[2]), one[3].max(other[3])]
+}
+
+/// Returns the index of the range that `id` extends the least.
+fn nearest(ranges: Ranges, id: u64) -> usize {
+    let distance = |range: usize| match (ranges[range], ranges[range + 1]) {
+        (min, max) if min > max => FAR,
+        (min, max) => min.saturating_sub(id).max(id.saturating_sub(max)),
+    };
+    if distance(0) <= distance(2) { 0 } else { 2 }
+}
 
 impl<S> fmt::Debug for Window<S> {
     /// Omits the ids.
