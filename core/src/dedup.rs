@@ -16,7 +16,7 @@
 //!                bucket = 32 bits of the id's hash, and the id's position in the ring; 0: empty
 //!                  |
 //!                  v
-//!   ring         id | time of arrival | the caller's note    oldest ... newest, overwritten in turn
+//!   ring         id | time of arrival | the caller's note   oldest ... newest, overwritten in turn
 //! ```
 //!
 //! Post ids increase over time. So a new id is usually outside of the ranges of all older
