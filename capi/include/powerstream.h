@@ -1645,7 +1645,8 @@ ps_status ps_config_allows(struct ps_config *config,
 /**
  * Creates a window of `posts` ids, 1 to 2^30; 0 is the default, 1,048,576. An id is also forgotten
  * at the age `age_max_ns`; 0 is no such limit. `seed` should be a number that an attacker does not
- * know. The window allocates its memory here, 40 bytes for each id. Free it with `ps_dedup_free`.
+ * know. The window allocates its memory here, about 40 bytes for each id. Free it with
+ * `ps_dedup_free`.
  *
  * Returns `PS_STATUS_OK`, `PS_STATUS_NULL`, or `PS_STATUS_ARGUMENT`.
  */

@@ -373,7 +373,7 @@ impl core::error::Error for MergeError {}
 /// let mut config = WindowConfig::default();
 /// config.posts = 2;
 /// let records = [0, 1].map(|index| ConnectionStats::new(Topology::Redundant.group(index)));
-/// let mut merge = Merge::new(Window::new([0; 16], &config)?, records)?;
+/// let mut merge = Merge::new(Window::new([0; 24], &config)?, records)?;
 /// let [a, b] = [0, 1].map(|index| ConnectionId::new(index).unwrap());
 /// let at = Instant::from_nanos;
 ///

@@ -28,6 +28,10 @@ struct Model {
 }
 
 impl Model {
+    fn new(posts: usize, age_max: Option<u64>) -> Self {
+        Self { known: HashMap::new(), order: VecDeque::new(), posts, age_max, now: 0 }
+    }
+
     /// Returns the time of the first insertion and its note; `None` for a new id.
     fn insert(&mut self, id: u64, now: u64, note: u64) -> Option<(u64, &mut u64)> {
         self.now = self.now.max(now);
@@ -71,7 +75,7 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
         // The storage contains old data and is longer than necessary.
         let storage = vec![u64::MAX; config.storage_words() + random.index(3)];
         let mut window = Window::new(storage, &config).unwrap();
-        let mut model = Model { known: HashMap::new(), order: VecDeque::new(), posts, age_max, now: 0 };
+        let mut model = Model::new(posts, age_max);
         let range = 1 + random.index(3 * posts + 3);
         let (kind, mut now) = (random.below(4), 0_u64);
         for note in 0..1_500 {
@@ -98,6 +102,143 @@ fn remembers_and_forgets_exactly_like_a_map_and_a_queue() {
     }
 }
 
+/// Returns the id of the n-th Post, as the service assigns ids.
+fn post_id(number: u64) -> u64 {
+    (1_500_000_000_000 + number) << 22
+}
+
+/// The n-th id to insert into a window of this many Posts.
+type Order = fn(&mut Rng, u64, u64) -> u64;
+
+const ORDERS: [(&str, Order); 13] = [
+    ("in order", |_, number, _| post_id(number)),
+    ("consecutive", |_, number, _| number),
+    ("a little out of order", |random, number, _| post_id(number + random.below(8))),
+    ("a second copy half a window later", |_, number, posts| {
+        post_id(if number % 2 == 0 { number } else { number.saturating_sub(posts / 2 * 2 + 1) })
+    }),
+    ("random", |random, _, _| random.next()),
+    ("random of a few more than the window holds", |random, _, posts| random.below(posts + posts / 4 + 2)),
+    ("descending", |_, number, _| u64::MAX - number),
+    ("all equal", |_, _, _| 7),
+    ("repeated after one Post less than the window holds", |_, number, posts| number % (posts - 1).max(1)),
+    ("repeated after as many Posts as the window holds", |_, number, posts| post_id(number % posts)),
+    ("repeated after one Post more than the window holds", |_, number, posts| post_id(number % (posts + 1))),
+    (
+        "older Posts between newer ones",
+        |_, number, _| {
+            if number % 3 == 0 { number << 22 } else { post_id(number) }
+        },
+    ),
+    ("the largest and the smallest ids between others", |random, number, _| match random.below(6) {
+        0 => u64::MAX - random.below(2),
+        1 => random.below(2),
+        _ => post_id(number),
+    }),
+];
+
+/// Inserts ids in this order, one each nanosecond, and compares window and model. Compares all
+/// their ids now and then.
+fn compare(posts: usize, age_max: Option<u64>, (name, order): (&str, Order), steps: u64) {
+    let mut random = Rng(posts as u64);
+    let config = config(posts, age_max, random.next());
+    let mut window = Window::new(vec![u64::MAX; config.storage_words()], &config).unwrap();
+    let mut model = Model::new(posts, age_max);
+    for number in 0..steps {
+        let id = order(&mut random, number, posts as u64);
+        let now = Instant::from_nanos(number);
+        let contains = window.contains(PostId::new(id), now);
+        let found = match window.insert(PostId::new(id), now, number) {
+            Insert::New => None,
+            Insert::Duplicate(known) => Some((known.at.as_nanos(), known.note)),
+            Insert::Broken(_) => unreachable!("no copy was checked"),
+        };
+        assert_eq!(contains, found.is_some(), "{posts} Posts, {age_max:?}, {name}: {number}");
+        let wanted = model.insert(id, number, number);
+        assert_eq!(found, wanted, "{posts} Posts, {age_max:?}, {name}: {number}");
+        if let (Some((_, one)), Some((_, other))) = (found, wanted) {
+            *one += 1;
+            *other += 1;
+        }
+        if number % (steps / 16) == 0 || number == steps - 1 {
+            assert!(window.newest().map(|id| id.as_u64()).eq(model.order.iter().rev().copied()));
+            assert!(model.order.iter().all(|id| window.contains(PostId::new(*id), now)));
+        }
+    }
+}
+
+#[test]
+fn small_windows_agree_with_the_model_in_every_order_of_ids() {
+    for posts in 1..=70 {
+        for order in ORDERS {
+            compare(posts, None, order, 4 * posts as u64 + 40);
+        }
+    }
+}
+
+#[test]
+fn ids_are_forgotten_by_age_within_and_across_generations() {
+    for posts in [1, 2, 7, 8, 9, 31, 64, 70] {
+        for age_max in [0, 1, 2, 5, posts as u64 / 2, posts as u64 - 1, posts as u64, 3 * posts as u64] {
+            for order in ORDERS {
+                compare(posts, Some(age_max), order, 5 * posts as u64 + 40);
+            }
+        }
+    }
+}
+
+#[test]
+fn large_window_agrees_with_the_model_in_every_order_of_ids() {
+    for order in ORDERS {
+        compare(70_001, None, order, 170_000);
+    }
+    for order in [ORDERS[2], ORDERS[5], ORDERS[7]] {
+        compare(70_001, Some(20_000), order, 170_000);
+    }
+}
+
+#[test]
+fn an_id_is_forgotten_exactly_when_the_window_is_full_of_newer_ones() {
+    for posts in 1..=70 {
+        for in_order in [true, false] {
+            let id = |number: u64| {
+                PostId::new(if in_order {
+                    post_id(number)
+                } else {
+                    number.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+                })
+            };
+            let config = config(posts, None, 5);
+            let mut window = Window::new(vec![u64::MAX; config.storage_words()], &config).unwrap();
+            for number in 0..5 * posts as u64 {
+                assert_eq!(window.insert(id(number), Instant::ZERO, 0), Insert::New);
+                for older in 0..=number {
+                    let is_held = number - older < posts as u64;
+                    assert_eq!(
+                        window.contains(id(older), Instant::ZERO),
+                        is_held,
+                        "{posts}: {older}, {number}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn storage_stays_untouched_until_ids_reach_it() {
+    let config = config(100_000, None, 5);
+    let mut storage = vec![u64::MAX; config.storage_words()];
+    let mut window = Window::new(&mut storage[..], &config).unwrap();
+    for number in 0..1_000 {
+        window.insert(PostId::new(post_id(number)), Instant::ZERO, 0);
+    }
+    let touched = storage.iter().filter(|word| **word != u64::MAX).count();
+    // One table of 16,384 buckets, 2 buckets of the next and 3 words of the ring for each id, and
+    // some ranges.
+    assert!((21_384..21_500).contains(&touched), "{touched}");
+}
+
 /// Forgotten ids leave no trace: a million ids leave the table as it was.
 #[test]
 fn million_ids_pass_through_a_small_window() {
@@ -119,7 +260,7 @@ fn rejects_invalid_sizes_and_short_storage() {
     for posts in [0, POSTS_MAX + 1, usize::MAX] {
         assert_eq!(Window::new([], &config(posts, None, 0)).err(), Some(WindowError::Posts));
     }
-    for (posts, words) in [(1, 7), (2, 10), (3, 17), (4, 20), (262_144, 5 * 262_144)] {
+    for (posts, words) in [(1, 15), (2, 24), (3, 33), (4, 42), (70, 462), (1 << 20, 5_276_168)] {
         let config = config(posts, None, 0);
         assert_eq!(config.storage_words(), words);
         let short = Window::new(vec![0; words - 1], &config);
