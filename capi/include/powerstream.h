@@ -2285,10 +2285,11 @@ struct ps_bytes ps_stream_last_error(struct ps_stream *stream);
 
 /**
  * Waits for the next event and lends it. It connects, waits and reads on the calling thread, for
- * at most `timeout_ns`; `PS_NO_TIMEOUT` is no limit; 0 returns at once. A timeout loses nothing.
+ * at most `timeout_ns`. `PS_NO_TIMEOUT` is no limit. With 0 it does not wait: it does what is
+ * possible at once, and returns an event if there is one. A timeout loses nothing.
  *
  * The event, and everything it points to, is valid until the next call that changes the stream.
- * Without a reader thread, a message is lent without a copy if it arrived in one piece.
+ * Without a reader thread, a message is lent without a copy if it lies in one read and one chunk.
  *
  * Returns
  * - `PS_STATUS_OK`: there is an event.

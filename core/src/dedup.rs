@@ -10,7 +10,7 @@
 //! - A duplicate does not extend the age of an id.
 //!
 //! ```text
-//!   generation   8,192 ids, fewer in a small window
+//!   generation   8,192 ids, fewer in a small window, more in one of over 1,048,576 ids
 //!       ranges   two ranges that contain its ids, the second for ids far from the others
 //!       table    2 buckets for each id, open addressing, linear probing
 //!                bucket = 32 bits of the id's hash, and the id's position in the ring; 0: empty
@@ -25,9 +25,9 @@
 //! ranges contain them, the newest first. Duplicates from a second connection or from backfill take
 //! one or two searches. Posts of a recovery that arrive between newer ones take one.
 //!
-//! The worst case is one search in each generation that has ids: at most 129 in the default window.
-//! Ids in random order cost that, 3.4 to 5 µs each. Ids in order cost 0.02 to 0.13 µs, depending on
-//! what else fills the cache.
+//! The worst case is one search in each generation that has ids: at most 129. Ids in random
+//! order cost that, 3.4 to 5 µs each. Ids in order cost 0.02 to 0.13 µs, depending on what else
+//! fills the cache.
 //!
 //! The hash bits in a bucket avoid nearly every ring access for a different id. The hash is keyed
 //! by the caller's seed, so an attacker cannot choose ids that collide. Forgotten ids keep their
@@ -63,11 +63,16 @@ pub const POSTS_MAX: usize = 1 << 30;
 /// The number of words per id in the ring.
 const ENTRY: usize = 3;
 
-/// The most ids in a generation, a power of two.
+/// The number of ids in a generation, a power of two. A window of more than [`GENERATIONS`] times
+/// as many ids has larger ones.
 ///
 /// A table must fit into a second-level cache together with the caller's data. Smaller generations
 /// are more numerous, which makes ids in random order more expensive.
 const GENERATION: usize = 8_192;
+
+/// A larger window has larger generations instead of more, so that ids in random order, which are
+/// searched in each, stay affordable.
+const GENERATIONS: usize = 128;
 
 /// A generation has this part of the window's ids, rounded up to a power of two, if that is less
 /// than [`GENERATION`]. Thus a small window has no large spare table.
@@ -150,7 +155,14 @@ struct Layout {
 impl Layout {
     const fn new(posts: usize) -> Self {
         let part = posts.div_ceil(PART);
-        let length = if part < GENERATION { part.next_power_of_two() } else { GENERATION };
+        let share = posts.div_ceil(GENERATIONS).next_power_of_two();
+        let length = if part < GENERATION {
+            part.next_power_of_two()
+        } else if share < GENERATION {
+            GENERATION
+        } else {
+            share
+        };
         // With one id in the newest generation, the others reach this many older ones.
         let older = posts.saturating_sub(1).div_ceil(length);
         // One more is spare: its table is cleared while the newest generation fills.
