@@ -12,6 +12,7 @@ use powerstream_client::net::transport_error;
 use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::Scheme;
+use powerstream_core::session::Step;
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::TransportError;
 use powerstream_tls::MaybeTls;
@@ -493,7 +494,9 @@ pub unsafe extern "C" fn ps_link_set_peer_address(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ps_link_shutdown(link: *mut ps_link) -> ps_status {
     let shut_down = |link: &mut ps_link| {
-        if link.driver.io().has_backlog() {
+        // Only a stream's bytes are used up. Those of a handshake would lead to the request.
+        let is_streaming = matches!(link.driver.buffered().poll(), Step::Read { .. } | Step::Event);
+        if is_streaming && link.driver.io().has_backlog() {
             link.is_stopping = true;
         } else {
             link.driver.shutdown();

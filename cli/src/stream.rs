@@ -200,7 +200,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     // The client is gone, so the simulator need not wait.
     drop(simulator);
     if let Some(observed) = observed.filter(|_| args.backfill || args.recovery) {
-        warn_of_open_gaps(&observed.view().gaps, args.state.is_some());
+        warn_of_open_gaps(&observed.view().gaps, args);
     }
     let (is_over, failed) = match written {
         // It is unknown how much the reader consumed before it closed the pipe.
@@ -232,15 +232,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-/// Logs that the stream ends before missing Posts arrived that were requested.
-fn warn_of_open_gaps(gaps: &GapCounts, has_state: bool) {
+/// Logs that the stream ends with gaps that backfill or recovery has not closed.
+fn warn_of_open_gaps(gaps: &GapCounts, args: &Args) {
     let gap = match gaps.open {
         0 => return,
         1 => String::from("a gap is"),
         count => format!("{count} gaps are"),
     };
-    let next = if has_state { "the next run requests" } else { "with --state the next run would request" };
-    warn!("{gap} still open at the end: {next} the missing Posts of {:.1?}", gaps.open_time);
+    let next = match (args.recovery, args.state.is_some()) {
+        // Backfill does not reach the start of every gap.
+        (false, _) => "--recovery would request them",
+        (true, true) => "the next run requests them",
+        (true, false) => "with --state the next run would request them",
+    };
+    warn!("{gap} still open at the end: Posts of {:.1?} are missing; {next}", gaps.open_time);
 }
 
 /// What the threads of a run own.

@@ -483,3 +483,21 @@ impl<S> fmt::Debug for Window<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_any_size_has_few_generations_that_hold_all_its_ids() {
+        let around = |posts: usize| [posts - 1, posts, posts + 1];
+        let powers = (1..30).map(|exponent| 1_usize << exponent).flat_map(around);
+        for posts in powers.filter(|posts| *posts > 0).chain([POSTS_MAX]) {
+            let Layout { generations, buckets } = Layout::new(posts);
+            let length = buckets / BUCKETS;
+            assert!(generations <= 130, "{posts}: {generations}");
+            // One is being filled, and one is being cleared.
+            assert!((generations - 2) * length >= posts - 1, "{posts}: {generations} of {length}");
+        }
+    }
+}

@@ -76,8 +76,8 @@ impl Source {
 /// Returns true if a rule is the name of an existing file of rules. As a rule it would be valid.
 fn names_a_file(rule: &str) -> bool {
     let path = Path::new(rule);
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("toml" | "json" | "txt")) && path.is_file()
+    let is_named = |extension| path.extension().is_some_and(|other| other.eq_ignore_ascii_case(extension));
+    ["toml", "json", "txt"].into_iter().any(is_named) && path.is_file()
 }
 
 /// The longest tag, in characters (PowerTrack: API reference).

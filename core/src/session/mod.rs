@@ -18,8 +18,8 @@
 //!   closed before its [`Disconnected`] event, so that a slow consumer does not occupy it.
 //! - **Reconnects.** The first reconnect after an established stream is immediate. Otherwise
 //!   [`Backoff`] decides by the failure class, unless the server asks for a longer wait. All
-//!   schedules reset after a healthy stream: one with content 20 s or more after its head. A
-//!   refusal that a retry cannot resolve, such as 401, ends the session.
+//!   schedules reset after a healthy stream: a message or keep-alive was complete 20 s or more
+//!   after its head. A refusal that a retry cannot resolve, such as 401, ends the session.
 //! - **Gaps.** Every Post that was lost was created within a reported [`Gap`]. A gap starts at the
 //!   newest Post delivered, less a margin, and ends where the next stream begins, both in the
 //!   server's time. With backfill, the gap stays open until that stream is healthy and its backfill
@@ -224,7 +224,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             let start = at;
             let (consumed, found) = self.connection.scan(&input[start..], now);
             at += consumed;
-            self.judge_stream(now);
+            self.judge_stream();
             let event = match found {
                 Ok(None) => return (at, None),
                 Ok(Some(ScannedConnectionEvent::Head)) => match self.begin_stream(now) {
@@ -450,12 +450,14 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
 
     /// Handles content. It may make the stream healthy, or show that backfill is complete.
     #[inline]
-    fn judge_stream(&mut self, now: Instant) {
+    fn judge_stream(&mut self) {
         let State::Streaming(stream) = &mut self.state else { return };
         if stream.health.is_healthy() && !self.coverage.is_backfilling() {
             return;
         }
-        if stream.health.handle_content(self.connection.byte_counts().completed(), now) {
+        // The close may complete a last message. Its bytes arrived with the last read.
+        let (completed, read_at) = (self.connection.byte_counts().completed(), self.coverage.read_at());
+        if stream.health.handle_content(completed, read_at) {
             self.policy.handle_healthy();
             self.coverage.handle_healthy();
         }

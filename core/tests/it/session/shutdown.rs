@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use powerstream_core::session::{Session, Step};
+use powerstream_core::session::{Session, SessionEvent, Step};
 use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::harness::*;
@@ -285,4 +285,32 @@ fn a_connect_or_write_that_completes_after_the_shutdown_sends_and_reads_nothing(
         assert!(consumed == response.len() && event.is_none());
         assert_eq!(session.poll(), Step::Close);
     }
+}
+
+#[test]
+fn decoding_after_the_shutdown_of_a_stream_delivers_each_complete_message_of_the_input() {
+    let config = config();
+    let storage = vec![0; config.storage_bytes()];
+    let mut session = Session::new(storage, &config, 1, at(0), Network::new([]).unix()).unwrap();
+    session.handle_timeout(at(0));
+    session.handle_connected(at(0));
+    session.handle_written(usize::MAX, at(0));
+    assert!(session.decode(HEAD.as_bytes(), at(0)).1.is_some());
+    session.shutdown();
+    let (input, mut start, mut messages) = ([line(&post(1)), line(&post(2)), chunk("{")].concat(), 0, 0);
+    loop {
+        let (consumed, event) = session.decode(&input[start..], at(1));
+        start += consumed;
+        let Some(event) = event else { break };
+        messages += usize::from(matches!(event, SessionEvent::Message(_)));
+    }
+    assert_eq!((messages, start, session.poll()), (2, input.len(), Step::Close));
+}
+
+#[test]
+fn the_close_after_an_early_last_message_does_not_reset_the_schedules() {
+    let attempt = || Attempt::new().bytes(0, "HTTP/1.1 200 OK\r\n\r\n").bytes(secs(1), post(7)).eof(secs(21));
+    let run = run(&config(), Network::always(attempt()), ms(66_500));
+    let waits = run.delays();
+    assert_eq!(waits, [0, 250, 500]);
 }
