@@ -455,7 +455,8 @@ fn bare(target: &Target, receiver: Receiver) -> Receiver {
     bare_on(target.connect(), target, receiver)
 }
 
-/// [`bare`], with a socket that acknowledges each packet immediately, until the kernel changes that.
+/// [`bare`], with a socket that acknowledges each packet immediately, until the kernel changes
+/// that.
 fn quick_ack(target: &Target, receiver: Receiver) -> Receiver {
     let socket = target.connect();
     rustix::net::sockopt::set_tcp_quickack(&socket, true).expect("an option");
