@@ -30,8 +30,8 @@ impl Health {
         self.is_healthy
     }
 
-    /// Updates the number of bytes of complete messages and keep-alives received up to `now`. Returns
-    /// true if this makes the stream healthy.
+    /// Updates the number of bytes of complete messages and keep-alives received up to `now`.
+    /// Returns true if this makes the stream healthy.
     pub(super) fn handle_content(&mut self, content: u64, now: Instant) -> bool {
         let has_grown = content > self.content;
         self.content = content;

@@ -226,8 +226,8 @@ pub struct ByteCounts {
 }
 
 impl ByteCounts {
-    /// Returns the number of bytes of complete messages and keep-alives. It does not depend on where
-    /// reads end: an incomplete message counts only once it is complete.
+    /// Returns the number of bytes of complete messages and keep-alives. It does not depend on
+    /// where reads end: an incomplete message counts only once it is complete.
     pub(crate) const fn completed(&self) -> u64 {
         self.delivered + self.separators + self.skipped
     }
