@@ -411,7 +411,7 @@ impl EventCell {
     }
 
     #[inline(never)]
-    fn other(&mut self, event: &SessionEvent<'_>) {
+    pub(crate) fn other(&mut self, event: &SessionEvent<'_>) {
         match event {
             SessionEvent::Message(message) => self.message(message.bytes, &message.class, message.origin),
             SessionEvent::KeepAlive => self.keep_alive(),

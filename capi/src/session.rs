@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void};
 use std::net::SocketAddr;
 
 use powerstream_client::net::transport_error;
-use powerstream_core::session::{Session, Step};
+use powerstream_core::session::{ScannedSessionEvent, Session, SessionEvent, Step};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
 
@@ -246,15 +246,20 @@ pub unsafe extern "C" fn ps_session_decode(
             if consumed.is_null() || event.is_null() {
                 return Err(ps_status::Null.into());
             }
-            // In two calls, so that the compiler need not store whole events on the way.
+            // The event is used where `scan` stored it: copies cost more than the rest of this call.
             let ps_session { session, event: cell, .. } = session;
-            let (used, found) = session.scan(input, Instant::from_nanos(now_ns));
-            put(consumed, used);
+            let (used, found) = &session.scan(input, Instant::from_nanos(now_ns));
+            put(consumed, *used);
             let Some(found) = found else {
                 put(event, std::ptr::null());
                 return Ok(ps_status::Again);
             };
-            cell.session(session.lend(found, input));
+            match (found, session.lend(found, input)) {
+                (ScannedSessionEvent::Message { class, .. }, SessionEvent::Message(message)) => {
+                    cell.message(message.bytes, class, message.origin);
+                }
+                (_, event) => cell.other(&event),
+            }
             put(event, cell.event());
             Ok(ps_status::Ok)
         })

@@ -105,8 +105,8 @@ where
     /// An event that is no message is large, and rare.
     #[cold]
     fn peek_other(&self) -> Option<SessionEvent<'_>> {
-        let (event, start) = self.event?;
-        Some(self.session.lend(event, &self.buffer.as_ref()[start..self.end]))
+        let (event, start) = self.event.as_ref()?;
+        Some(self.session.lend(event, &self.buffer.as_ref()[*start..self.end]))
     }
 
     /// Releases the event, and finds the next one in the buffer.

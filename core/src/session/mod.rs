@@ -196,7 +196,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     #[inline]
     pub fn decode<'a>(&'a mut self, input: &'a [u8], now: Instant) -> (usize, Option<SessionEvent<'a>>) {
         let (consumed, event) = self.scan(input, now);
-        (consumed, event.map(|event| self.lend(event, input)))
+        (consumed, event.map(|event| self.lend(&event, input)))
     }
 
     /// Finds the next event in `input`, read at `now`. Returns the bytes consumed, and the event.
@@ -266,10 +266,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// overwrote the event.
     #[must_use]
     #[inline]
-    pub fn lend<'a>(&'a self, event: ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
+    pub fn lend<'a>(&'a self, event: &ScannedSessionEvent, input: &'a [u8]) -> SessionEvent<'a> {
         match event {
             ScannedSessionEvent::Message { place, class } => {
-                SessionEvent::Message(self.lend_message(place, class, input))
+                SessionEvent::Message(self.lend_message(*place, *class, input))
             }
             event => self.lend_other(event),
         }
@@ -278,7 +278,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// An event that is no message is large, and rare.
     #[cold]
     #[inline(never)]
-    fn lend_other(&self, event: ScannedSessionEvent) -> SessionEvent<'_> {
+    fn lend_other<'a>(&'a self, event: &ScannedSessionEvent) -> SessionEvent<'a> {
         event.lend(&self.connection, self.outcome.as_ref(), self.peer_addr)
     }
 

@@ -30,7 +30,7 @@ impl World {
         let session = &sessions[index];
         let covered = |of: ConnectionId| sessions[of.index()].covered_until();
         let Some(id) = ConnectionId::new(index) else { unreachable!("at most three connections") };
-        let event = core(|| session.lend(*event, &buffer[start..end]));
+        let event = core(|| session.lend(event, &buffer[start..end]));
         if !matches!(event, SessionEvent::Message(_) | SessionEvent::KeepAlive) {
             for text in [format!("{event:?}"), format!("{session:?}")] {
                 assert!(!text.contains(SECRET), "I20: the token is shown");
