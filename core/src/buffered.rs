@@ -5,7 +5,7 @@
 //!
 //! A live stream needs reads of [`READ_BYTES`] only. If a read fills that, more input is waiting,
 //! and a longer buffer is used as a whole, so that a backlog takes fewer system calls. A read that
-//! leaves room ends that.
+//! returns less than [`READ_BYTES`] ends that.
 
 use core::fmt;
 use core::net::SocketAddr;
@@ -29,8 +29,8 @@ pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     /// The unread input is `buffer[start..end]`.
     start: usize,
     end: usize,
-    /// The last read filled its room, so that the next one may use the whole buffer.
-    was_filled: bool,
+    /// The last read returned at least [`READ_BYTES`], so the next one uses the whole buffer.
+    is_long: bool,
     /// The next event, and the start of the slice in which it was found.
     event: Option<(ScannedSessionEvent, usize)>,
     /// When the buffer was last filled.
@@ -60,7 +60,7 @@ where
             buffer,
             start: 0,
             end: 0,
-            was_filled: false,
+            is_long: false,
             event: None,
             read_at,
             received_at: None,
@@ -128,7 +128,7 @@ where
     }
 
     /// Returns the buffer to read into: the first [`READ_BYTES`] of it, or all of it if the last
-    /// read filled what it was given. Use it only if [`Self::poll`] asks for a read.
+    /// read returned as many bytes or more. Use it only if [`Self::poll`] asks for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
         let room = self.room();
@@ -137,7 +137,7 @@ where
 
     fn room(&self) -> usize {
         let length = self.buffer.as_ref().len();
-        if self.was_filled { length } else { length.min(READ_BYTES) }
+        if self.is_long { length } else { length.min(READ_BYTES) }
     }
 
     /// Returns the bytes of the request that are still to be sent. See [`Session::transmit`].
@@ -165,12 +165,12 @@ where
     pub fn handle_read(&mut self, count: usize, now: Instant) {
         let room = self.room();
         assert!(count <= room, "`count` exceeds the length of the read buffer");
-        self.was_filled = count == room;
+        self.is_long = count >= READ_BYTES;
         self.start = 0;
         self.end = count;
         self.read_at = now;
         self.find_event(now);
-        if self.was_filled {
+        if count == room {
             self.session.handle_backlog(now);
         }
     }
@@ -340,20 +340,19 @@ mod tests {
     }
 
     #[test]
-    fn reads_use_the_whole_buffer_only_while_they_fill_it() {
+    fn reads_use_the_whole_buffer_only_while_they_are_long() {
         let now = Instant::ZERO;
         let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         let session =
             Session::new(vec![0; config.storage_bytes()], &config, 1, now, UnixTime::default()).unwrap();
         let mut buffered = Buffered::new(session, vec![0; BUFFER_BYTES]);
         let mut rooms = Vec::new();
-        for left in [1, 0, 1, 0, 0, 1, 0] {
-            let room = buffered.read_buf().len();
-            rooms.push(room);
-            buffered.handle_read(room - left, now);
-        }
         let [short, all] = [READ_BYTES, BUFFER_BYTES];
-        assert_eq!(rooms, [short, short, all, short, all, all, short]);
+        for count in [short - 1, short, all, short, short - 1, short] {
+            rooms.push(buffered.read_buf().len());
+            buffered.handle_read(count, now);
+        }
+        assert_eq!(rooms, [short, short, all, all, all, short]);
     }
 
     #[test]
