@@ -165,10 +165,11 @@ impl Model {
             } else if self.begun.is_none() || !self.due.is_empty() {
                 self.begun = Some(at.max(self.last));
             }
-            // An incomplete message does not make a stream healthy.
-            if self.due.iter().any(|event| *event != Expected::Head) {
-                self.handle_complete(at);
-            }
+        }
+        // An incomplete message does not make a stream healthy. The end of the body may complete one
+        // without content.
+        if self.phase == Phase::Streaming && self.due.iter().any(|event| *event != Expected::Head) {
+            self.handle_complete(at);
         }
     }
 
