@@ -29,13 +29,6 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
             Zeroizing::new(text)
         }
     };
-    // Editors and `echo` append one line end.
-    if text.ends_with(b"\n") {
-        text.pop();
-        if text.ends_with(b"\r") {
-            text.pop();
-        }
-    }
     let place = file.map_or_else(|| String::from(VARIABLE), file::name);
     let token = Token::new(&*text).map_err(|error| match (error, file) {
         (TokenError::Empty, Some(_)) => not_authorized(format!("{place}: the file contains no bearer token")),
@@ -44,6 +37,10 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
         )),
         _ => not_authorized(format!("{place}: {error}; nothing was sent")),
     })?;
+    // What is hashed and redacted is the token alone, without the line end that `Token::new` removed.
+    while text.ends_with(b"\n") || text.ends_with(b"\r") {
+        text.pop();
+    }
     secret::remember(text.clone());
     Ok((token, text))
 }

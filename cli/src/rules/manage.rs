@@ -324,11 +324,13 @@ impl Service {
         if let Ok(reply) = &result {
             let now = now();
             let limit = reply.rate_limit;
-            let reported = limit.remaining.zip(limit.reset).map(|(requests, reset)| Remaining {
-                budget: call.budget(),
-                requests: u32::try_from(requests).unwrap_or(u32::MAX),
+            let reported = limit.remaining.zip(limit.reset).and_then(|(requests, reset)| {
                 // The difference to the server's clock, applied to the local clock.
-                reset: now.saturating_add(reset.saturating_since(reply.date.unwrap_or(now))),
+                let wait = reset.saturating_since(reply.date.unwrap_or(now));
+                let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+                let reset = now.saturating_add(wait);
+                // The service's longest window has 24 h, so a much later time is a mistake.
+                (wait <= 2 * RESET_MAX).then_some(Remaining { budget: call.budget(), requests, reset })
             });
             self.reported = reported.or(self.reported);
         }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::stream::server;
 use crate::tool::{check_all, directory, run, simulator, tool};
 
 const TOKEN: &str = "AAAAsecret7f3c%2Btoken91d2";
@@ -13,7 +14,8 @@ const PASSWORD: &str = "pa55phrase0c4f";
 /// Returns the tool with all log levels enabled and this token.
 fn verbose(arguments: &str, token: &str) -> Command {
     let mut command = tool(arguments);
-    command.env("RUST_LOG", "trace").env("X_BEARER_TOKEN", token);
+    // The tool turns the events of the client off unless they are named.
+    command.env("RUST_LOG", "trace,powerstream_client=trace").env("X_BEARER_TOKEN", token);
     command
 }
 
@@ -89,6 +91,25 @@ fn rejects_a_bad_token_without_printing_it() {
         let arguments = format!("rules list --token-file {}", file.display());
         let (ended, _) = run_without_leaks(tool(&arguments).env("RUST_LOG", "trace"));
         assert_eq!(ended, Some(4));
+    }
+}
+
+#[test]
+fn a_token_of_two_lines_is_refused_and_an_echoed_one_is_not_printed() {
+    let place = directory();
+    let file = place.path().join("token");
+    let answer = format!("{{\"detail\":\"no {TOKEN}\"}}");
+    let head = "HTTP/1.1 401 x\r\nContent-Type: application/json\r\nContent-Length: ";
+    let answer = format!("{head}{}\r\n\r\n{answer}", answer.len());
+    for (end, is_sent) in [("", true), ("\n", true), ("\r\n", true), ("\n\n", false), ("\r\n\n", false)] {
+        std::fs::write(&file, format!("{TOKEN}{end}")).unwrap();
+        let (url, requests) = server(vec![answer.clone().into_bytes()]);
+        let arguments = format!("stream --base-url {url} --token-file {}", file.display());
+        let (code, stderr) = run_without_leaks(tool(&arguments).env("RUST_LOG", "trace"));
+        assert_eq!(code, Some(4), "{end:?}: {stderr}");
+        let request = requests.try_recv();
+        assert_eq!(request.is_ok(), is_sent, "{end:?}: {stderr}");
+        assert!(!is_sent || stderr.contains("no [token]"), "{end:?}: {stderr}");
     }
 }
 

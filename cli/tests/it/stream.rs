@@ -38,7 +38,7 @@ impl Drop for File {
 
 /// Starts a server that sends these answers, one per connection, and then refuses connections.
 /// Returns its base URL, and the requests that it receives.
-fn server(answers: Vec<Vec<u8>>) -> (String, std::sync::mpsc::Receiver<String>) {
+pub(crate) fn server(answers: Vec<Vec<u8>>) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, requests) = std::sync::mpsc::channel();
@@ -421,7 +421,7 @@ fn no_text_of_a_server_controls_the_terminal() {
     let (raw, json) = (HOSTILE, HOSTILE_JSON);
     // A reason and field values cannot have C0 controls: such a head is invalid HTTP.
     let fields = "Content-Type: application/json\r\nX-Name: a\u{85}\u{9b}31m\u{202e}\u{2028}\r\n\
-        x-datacenter: b\u{9b}31m\u{202e}\r\n";
+        x-powerstream-datacenter: b\u{9b}31m\u{202e}\r\n";
     let refusal = |status: &str, body: &str| {
         let length = body.len();
         format!("HTTP/1.1 {status} a\u{9b}2J\u{202e}\r\n{fields}Content-Length: {length}\r\n\r\n{body}")

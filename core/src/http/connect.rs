@@ -170,7 +170,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
     /// Returns [`RequestError`] if a value contains invalid characters or the storage is too short.
     pub fn new(mut storage: S, request: &TunnelRequest<'_>) -> Result<Self, RequestError> {
         let limits = HeadLimits::default();
-        let request = request.write(storage.as_mut())?;
+        // If the request does not fit, the storage contains a part of it.
+        let request =
+            request.write(storage.as_mut()).inspect_err(|_| super::request::wipe(storage.as_mut()))?;
         let head = HeadDecoder::for_connect(limits);
         Ok(Self { storage, request, sent: 0, limits, head, progress: HandshakeStep::Write })
     }
@@ -239,10 +241,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> ConnectHandshake<S> {
 impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for ConnectHandshake<S> {
     /// Wipes the credentials, because the storage may outlive the handshake.
     fn drop(&mut self) {
-        let storage = self.storage.as_mut();
-        storage[..self.request].fill(0);
-        // Prevents the compiler from removing the writes, which no code reads.
-        core::hint::black_box(storage);
+        super::request::wipe(&mut self.storage.as_mut()[..self.request]);
     }
 }
 
@@ -444,5 +443,17 @@ mod tests {
         let mut storage = vec![0; request.bytes() + 100];
         drop(ConnectHandshake::new(storage.as_mut_slice(), &request).unwrap());
         assert!(storage.iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn credentials_are_wiped_if_the_request_does_not_fit() {
+        let mut request = TunnelRequest::new("h", 1);
+        request.credentials = Some(Credentials::new("user", "password").unwrap());
+        for room in 0..request.bytes() {
+            let mut storage = vec![1; room];
+            let is_refused = ConnectHandshake::new(storage.as_mut_slice(), &request).is_err();
+            assert!(is_refused || room > 80, "{room}");
+            assert!(storage.iter().all(|&byte| byte == 0) || !is_refused, "{room}");
+        }
     }
 }

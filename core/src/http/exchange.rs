@@ -331,7 +331,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
             Ok(length) => length,
             Err(error) => {
                 // The storage may contain the token.
-                storage.as_mut().fill(0);
+                super::request::wipe(storage.as_mut());
                 return Err(error);
             }
         };
@@ -575,9 +575,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Exchange<S> {
         if matches!(self.state, State::Connecting | State::Writing) {
             let length = self.length;
             let request = &mut self.storage.as_mut()[..length];
-            request.fill(0);
-            // Prevents the compiler from removing the writes, which no code reads.
-            core::hint::black_box(request);
+            super::request::wipe(request);
         }
     }
 

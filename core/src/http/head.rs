@@ -248,11 +248,12 @@ impl<'a> Head<'a> {
         Some(UnreadBody { kind, head: *self, name })
     }
 
-    /// Returns the datacenter that responded, if the head names it: X sends
+    /// Returns the datacenter that responded, if the head names it with at most 64 bytes: X sends
     /// `x-powerstream-datacenter` with `localDcOnly=true` (X docs, Powerstream introduction).
     #[must_use]
     pub fn datacenter(&self) -> Option<&'a str> {
-        core::str::from_utf8(self.field("x-powerstream-datacenter")?).ok()
+        let name = self.field("x-powerstream-datacenter").filter(|name| name.len() <= SEEN_BYTES_MAX)?;
+        core::str::from_utf8(name).ok()
     }
 }
 
@@ -266,7 +267,12 @@ const TRANSFER_ENCODING: &str = "Transfer-Encoding";
 const CONTENT_LENGTH: &str = "Content-Length";
 const CONTENT_ENCODING: &str = "Content-Encoding";
 
-/// Why a body is not read, made by [`Head::unread_body`]. `Display` escapes what the peer sent.
+/// The values of a field that [`UnreadBody`] shows, and the bytes of each.
+const SEEN_VALUES_MAX: usize = 3;
+const SEEN_BYTES_MAX: usize = 64;
+
+/// Why a body is not read, made by [`Head::unread_body`]. `Display` escapes what the peer sent, and
+/// shows at most 64 bytes of each of three values.
 #[derive(Clone, Copy)]
 pub struct UnreadBody<'a> {
     kind: HeadErrorKind,
@@ -278,8 +284,13 @@ impl fmt::Display for UnreadBody<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "its body was not read: {}", self.kind.expected())?;
         let mut between = " (saw";
-        for (_, value) in self.head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(self.name)) {
-            write!(f, "{between} {}: {}", self.name, value.escape_ascii())?;
+        let values = self.head.fields().filter(|(name, _)| name.eq_ignore_ascii_case(self.name));
+        for (_, value) in values.take(SEEN_VALUES_MAX) {
+            let seen = &value[..value.len().min(SEEN_BYTES_MAX)];
+            write!(f, "{between} {}: {}", self.name, seen.escape_ascii())?;
+            if seen.len() < value.len() {
+                f.write_str("..")?;
+            }
             between = ",";
         }
         f.write_str(")")

@@ -297,6 +297,13 @@ pub(crate) fn decimal(mut number: u64, out: &mut [u8; 20]) -> &[u8] {
     digits
 }
 
+/// Overwrites a request, which contains a secret.
+pub(crate) fn wipe(request: &mut [u8]) {
+    request.fill(0);
+    // Prevents the compiler from removing the writes, which no code reads.
+    core::hint::black_box(request);
+}
+
 #[cfg(test)]
 mod tests {
     use std::string::String;

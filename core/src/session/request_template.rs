@@ -14,7 +14,7 @@ use core::time::Duration;
 
 use super::config::{ConfigError, SessionConfig};
 use crate::endpoint::QueryDialect;
-use crate::http::request::{Method, Request, TargetEnd, decimal};
+use crate::http::request::{Method, Request, TargetEnd, decimal, wipe};
 
 /// Added to the outage, because the server counts back from the arrival of the request.
 const BACKFILL_MARGIN: Duration = Duration::from_secs(5);
@@ -97,14 +97,12 @@ impl RequestTemplate {
     /// Overwrites a copy of `length` bytes after use, so that no token remains where messages will
     /// be.
     pub(super) fn wipe_copy(storage: &mut [u8], length: usize) {
-        storage[..length].fill(0);
+        wipe(&mut storage[..length]);
     }
 
     /// Overwrites the template, because the storage may outlive the session.
     pub(super) fn wipe(&self, storage: &mut [u8]) {
-        storage[self.start..].fill(0);
-        // Prevents the compiler from removing the writes, which no code reads.
-        core::hint::black_box(storage);
+        wipe(&mut storage[self.start..]);
     }
 }
 

@@ -382,6 +382,22 @@ fn an_unread_body_names_its_fields_escaped() {
 }
 
 #[test]
+fn texts_of_a_head_are_bounded() {
+    let long = "\u{9b}".repeat(100);
+    let fields = format!("Content-Encoding: {long}\r\n").repeat(100);
+    let wire = format!("HTTP/1.1 401 x\r\nx-powerstream-datacenter: {long}\r\n{fields}\r\n");
+    let mut connection = Connection::new(vec![0; 65_536], ConnectionConfig::default());
+    connection.handle_connected(Instant::ZERO);
+    let (_, event) = connection.decode(wire.as_bytes(), Instant::ZERO);
+    let Ok(Some(ConnectionEvent::Head(head))) = event else { panic!("{event:?}") };
+    let text = head.unread_body().unwrap().to_string();
+    let shown = "\\xc2\\x9b".repeat(32);
+    assert_eq!(text.matches(&format!(" Content-Encoding: {shown}..")).count(), 3, "{text}");
+    assert!(text.len() < 1_100, "{text}");
+    assert_eq!(head.datacenter(), None);
+}
+
+#[test]
 fn head_length_is_bounded_by_both_storage_and_limit() {
     for Accept { name, wire, .. } in ACCEPT {
         // The storage holds one head at a time. The limit applies to all heads together.

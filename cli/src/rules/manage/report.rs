@@ -9,6 +9,9 @@ use crate::json::Line;
 use crate::rules::render::{printable, shown};
 use crate::stdout::Stdout;
 
+/// The lines of a message of the service that are shown.
+const LINES_MAX: usize = 20;
+
 /// Writes lines to standard output immediately, so that finished changes are shown even if a later
 /// one fails.
 pub(in crate::rules) fn write(line: &str) -> Result<(), Failure> {
@@ -98,7 +101,7 @@ impl Outcome {
         if let Some(tag) = tag {
             line += &format!("  [{}]", printable(tag));
         }
-        for message in self.message.iter().flat_map(|message| message.lines()) {
+        for message in self.message.iter().flat_map(|message| message.lines().take(LINES_MAX)) {
             line += &format!("\n  {}", printable(message));
         }
         line + "\n"
