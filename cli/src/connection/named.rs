@@ -28,26 +28,28 @@ where
     }
 }
 
-/// A connection of `--connect`.
+/// A connection of `--connect`: `NAME=URL`. It is checked after parsing, because clap's errors quote
+/// the value, and the URL may hold a password by mistake.
 #[derive(Clone)]
-pub(crate) struct Connect {
-    pub(crate) name: String,
-    pub(crate) base_url: String,
+pub(crate) struct Connect(String);
+
+impl From<String> for Connect {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
 }
 
-impl FromStr for Connect {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, base_url) = text.split_once('=').ok_or("expected NAME=URL")?;
-        Ok(Self { name: String::from(check_name(name)?), base_url: String::from(base_url) })
+impl Connect {
+    /// Returns the name and the URL, or what was expected instead.
+    pub(crate) fn parts(&self) -> Result<(&str, &str), &'static str> {
+        let (name, base_url) = self.0.split_once('=').ok_or("expected NAME=URL")?;
+        Ok((check_name(name)?, base_url))
     }
 }
 
 impl fmt::Debug for Connect {
-    /// Omits the URL, which may hold a password by mistake.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect").field("name", &self.name).finish_non_exhaustive()
+        f.write_str("Connect(..)")
     }
 }
 

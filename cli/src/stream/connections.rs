@@ -33,7 +33,13 @@ pub(super) fn connections(args: &Args, default_url: &str) -> Result<Vec<Connecti
     let wanted: Vec<_> = if args.connect.is_empty() {
         (1..=args.connections).map(|number| (number.to_string(), default_url)).collect()
     } else {
-        args.connect.iter().map(|connect| (connect.name.clone(), connect.base_url.as_str())).collect()
+        let parts = args.connect.iter().map(|connect| {
+            let (name, url) = connect.parts()?;
+            Ok((String::from(name), url))
+        });
+        let parts: Result<_, &str> = parts.collect();
+        parts
+            .map_err(|expected| Failure::new(Exit::Usage, format!("--connect is not allowed: {expected}")))?
     };
     for (index, (name, _)) in wanted.iter().enumerate() {
         if wanted[..index].iter().any(|(other, _)| other == name) {

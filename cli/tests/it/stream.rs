@@ -631,6 +631,8 @@ fn wrong_usage_exits_2() {
         ("--connections 33", "1..=32"),
         ("--connect https://a", "expected NAME=URL"),
         ("--connect a=https://user:s3cr3t@x", "is not allowed"),
+        ("--connect https://user:s3cr3t@x", "expected NAME=URL"),
+        ("--connect a/b=https://user:s3cr3t@x", "a connection's name is 1 to 32 letters"),
         ("--connect a=https://x --connect a=https://y", "two connections are called a"),
         ("--connect a=https://x --connections 2", "cannot be used with"),
         ("--connect a=https://x --resolve b=1.2.3.4:5", "no connection has that name"),
