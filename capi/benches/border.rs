@@ -162,7 +162,7 @@ fn main() {
             *c = start.elapsed().as_nanos() as i64;
         }
         let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        // The clock of the processor may change during a run, so the difference is taken in each turn.
+        // The processor's clock may change during a run: the difference is taken in each turn.
         let median = |of: fn(&[i64; 2]) -> i64| {
             let mut values: Vec<i64> = times.iter().map(of).collect();
             values.sort_unstable();

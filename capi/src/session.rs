@@ -246,7 +246,8 @@ pub unsafe extern "C" fn ps_session_decode(
             if consumed.is_null() || event.is_null() {
                 return Err(ps_status::Null.into());
             }
-            // The event is used where `scan` stored it: copies cost more than the rest of this call.
+            // The event is used where `scan` stored it, because copies of it would cost most of
+            // the time of this call.
             let ps_session { session, event: cell, .. } = session;
             let (used, found) = &session.scan(input, Instant::from_nanos(now_ns));
             put(consumed, *used);

@@ -37,7 +37,7 @@ pub(crate) fn load(file: Option<&Path>) -> Result<(Token, Zeroizing<Vec<u8>>), F
         )),
         _ => not_authorized(format!("{place}: {error}; nothing was sent")),
     })?;
-    // What is hashed and redacted is the token alone, without the line end that `Token::new` removed.
+    // What is hashed and redacted is the token without the line end that `Token::new` removed.
     while text.ends_with(b"\n") || text.ends_with(b"\r") {
         text.pop();
     }

@@ -28,8 +28,8 @@ where
     }
 }
 
-/// A connection of `--connect`: `NAME=URL`. It is checked after parsing, because clap's errors quote
-/// the value, and the URL may hold a password by mistake.
+/// A connection of `--connect`: `NAME=URL`. It is checked after parsing: errors of clap quote the
+/// value, and the URL may hold a password by mistake.
 #[derive(Clone)]
 pub(crate) struct Connect(String);
 

@@ -166,8 +166,8 @@ impl Model {
                 self.begun = Some(at.max(self.last));
             }
         }
-        // An incomplete message does not make a stream healthy. The end of the body may complete one
-        // without content.
+        // An incomplete message does not make a stream healthy. The end of the body may complete
+        // one without content.
         if self.phase == Phase::Streaming && self.due.iter().any(|event| *event != Expected::Head) {
             self.handle_complete(at);
         }
