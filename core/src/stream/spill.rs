@@ -92,18 +92,26 @@ impl Spill {
 /// position.
 ///
 /// Subtracting 1 from each byte of `block ^ LF..` borrows into a byte's high bit exactly if the
-/// byte was zero. False marks occur only above a true zero. The lowest mark is therefore always
-/// correct, and so is the test for any mark among the first `length` bytes.
+/// byte was zero. False marks occur only above a true zero, so the lowest mark is always correct.
 #[inline(always)]
-pub(crate) const fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
+pub(crate) fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
     const ONES: u128 = u128::from_ne_bytes([1; BLOCK]);
     const LFS: u128 = u128::from_ne_bytes([b'\n'; BLOCK]);
     let difference = u128::from_le_bytes(block) ^ LFS;
     let marks = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-    // For 16 bytes the shift is by 128, which wraps to 0, so it is done in two steps.
-    let beyond = (u128::MAX << (8 * length / 2)) << (8 * length - 8 * length / 2);
-    marks & !beyond != 0
+    marks & FIRST[length] != 0
 }
+
+/// The first bytes of a block, by their number.
+static FIRST: [u128; BLOCK + 1] = {
+    let mut masks = [u128::MAX; BLOCK + 1];
+    let mut length = 0;
+    while length < BLOCK {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+};
 
 #[cfg(test)]
 mod tests {
