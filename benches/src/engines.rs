@@ -44,7 +44,7 @@ pub const HYPER: &str = "hyper, spawned, memchr";
 pub const HTTPARSE: &str = "httparse by hand, memchr";
 
 /// All engines.
-pub const ALL: [Engine; 16] = [
+pub const ALL: [Engine; 17] = [
     Engine { name: FLOOR, start: |_| Box::new(CopyAndSearch::new(64 << 10)), finds: Finds::Lfs },
     Engine { name: "memcpy only", start: |_| Box::new(Copy::new(64 << 10)), finds: Finds::Bytes },
     // The floor with the recommended read size of the connection.
@@ -53,10 +53,16 @@ pub const ALL: [Engine; 16] = [
         start: |_| Box::new(CopyAndSearch::new(16 << 10)),
         finds: Finds::Lfs,
     },
-    // The lower limit for framers if every message is cut, because its pieces must be joined.
+    // The lower limits for framers that join the pieces of a cut message, with and without a copy of
+    // each read.
     Engine {
-        name: "F and a second copy",
-        start: |_| Box::new(CopySearchAndGather::new(64 << 10)),
+        name: "F, cut lines joined",
+        start: |_| Box::new(JoinCut::new(Some(16 << 10))),
+        finds: Finds::Lfs,
+    },
+    Engine {
+        name: "bytes lent, searched, cut lines joined",
+        start: |_| Box::new(JoinCut::new(None)),
         finds: Finds::Lfs,
     },
     // The lower limit for framers that read behind a cut message instead of joining its pieces.
@@ -207,49 +213,72 @@ impl CopyAndSearch {
     }
 }
 
-impl CopyAndSearch {
-    #[inline]
-    fn read(&mut self, read: &[u8], found: &mut Found) {
-        self.0[..read.len()].copy_from_slice(read);
-        black_box(&mut self.0);
-        let mut rest = &self.0[..read.len()];
-        while let Some(lf) = memchr::memchr(b'\n', rest) {
-            found.lines += 1;
-            rest = &rest[lf + 1..];
-        }
-        found.bytes += read.len();
-    }
-}
-
 impl Pass for CopyAndSearch {
     fn pass(&mut self, wire: &Wire) -> Found {
         let mut found = Found::default();
-        wire.for_each_read(self.0.len(), |read| self.read(read, &mut found));
+        wire.for_each_read(self.0.len(), |read| {
+            self.0[..read.len()].copy_from_slice(read);
+            black_box(&mut self.0);
+            let mut rest = &self.0[..read.len()];
+            while let Some(lf) = memchr::memchr(b'\n', rest) {
+                found.lines += 1;
+                rest = &rest[lf + 1..];
+            }
+            found.bytes += read.len();
+        });
         found
     }
 }
 
-struct CopySearchAndGather(CopyAndSearch, Vec<u8>);
+/// Copies the pieces of each line that a read cuts to one place, and searches every read for LF.
+/// Does not understand chunks.
+struct JoinCut {
+    /// The copy of a read. `None`: the bytes of the read are lent.
+    buffer: Option<Vec<u8>>,
+    joined: Vec<u8>,
+    /// The bytes of the unfinished line, at the start of `joined`.
+    length: usize,
+}
 
-impl CopySearchAndGather {
-    fn new(buffer: usize) -> Self {
-        Self(CopyAndSearch::new(buffer), vec![0; buffer])
+impl JoinCut {
+    /// The length of `joined`. Longer lines do not occur.
+    const LINE_MAX: usize = 1 << 20;
+
+    fn new(buffer: Option<usize>) -> Self {
+        Self { buffer: buffer.map(|bytes| vec![0; bytes]), joined: vec![0; Self::LINE_MAX], length: 0 }
     }
 }
 
-impl Pass for CopySearchAndGather {
+impl Pass for JoinCut {
     fn pass(&mut self, wire: &Wire) -> Found {
-        let Self(floor, gathered) = self;
+        let Self { buffer, joined, length } = self;
         let mut found = Found::default();
-        let mut filled = 0;
-        wire.for_each_read(floor.0.len(), |read| {
-            floor.read(read, &mut found);
-            // The length of a usual Post, so that the gathered bytes stay in the first-level cache.
-            filled = if filled < 4_096 && filled + read.len() <= gathered.len() { filled } else { 0 };
-            gathered[filled..filled + read.len()].copy_from_slice(&floor.0[..read.len()]);
-            filled += read.len();
-            black_box(&mut *gathered);
-        });
+        let mut join = |read: &[u8]| {
+            let mut rest = read;
+            while let Some(lf) = memchr::memchr(b'\n', rest) {
+                if *length > 0 {
+                    joined[*length..*length + lf].copy_from_slice(&rest[..lf]);
+                    black_box(&mut *joined);
+                    *length = 0;
+                }
+                found.lines += 1;
+                rest = &rest[lf + 1..];
+            }
+            if !rest.is_empty() {
+                joined[*length..*length + rest.len()].copy_from_slice(rest);
+                *length += rest.len();
+                black_box(&mut *joined);
+            }
+            found.bytes += read.len();
+        };
+        match buffer {
+            None => wire.for_each_read(usize::MAX, join),
+            Some(buffer) => wire.for_each_read(buffer.len(), |read| {
+                buffer[..read.len()].copy_from_slice(read);
+                black_box(&mut *buffer);
+                join(&buffer[..read.len()]);
+            }),
+        }
         found
     }
 }

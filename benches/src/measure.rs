@@ -19,6 +19,20 @@ pub fn ratio(values: &[f64], to: &[f64]) -> f64 {
     median(values.iter().zip(to).map(|(value, to)| value / to).collect())
 }
 
+/// Returns the median of the ratios within a repetition, and the bounds between which the true
+/// median is with a probability of 95 %.
+#[must_use]
+pub fn ratio_between(values: &[f64], to: &[f64]) -> [f64; 3] {
+    let mut ratios: Vec<_> = values.iter().zip(to).map(|(value, to)| value / to).collect();
+    ratios.sort_by(f64::total_cmp);
+    let half = ratios.len() as f64 / 2.0;
+    // The number of values below the median has a binomial distribution.
+    let off = 0.98 * (ratios.len() as f64).sqrt();
+    let last = ratios.len() - 1;
+    let bounds = [half, half - off, half + off];
+    bounds.map(|at| ratios[(at.max(0.0) as usize).min(last)])
+}
+
 /// Returns the nanoseconds of a pass, averaged over a turn of at least this length.
 pub fn time(turn: Duration, mut pass: impl FnMut()) -> f64 {
     let mut passes = 0;
