@@ -273,3 +273,24 @@ impl std::error::Error for TlsConfigError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::client::ClientConfig;
+
+    use super::TlsConfig;
+
+    #[test]
+    #[cfg(feature = "webpki-roots")]
+    fn sends_no_early_data_and_logs_no_keys() {
+        let TlsConfig(ours) = TlsConfig::webpki().expect("CAs");
+        assert!(!ours.enable_early_data);
+        assert!(!ours.key_log.will_log("CLIENT_TRAFFIC_SECRET_0"));
+        let mut theirs = ClientConfig::clone(&ours);
+        theirs.enable_early_data = true;
+        assert!(!TlsConfig::from(&Arc::new(theirs.clone())).0.enable_early_data);
+        assert!(!TlsConfig::from(theirs).0.enable_early_data);
+    }
+}

@@ -364,6 +364,62 @@ fn waits_and_budgets_are_measured_by_the_servers_date() {
 }
 
 #[test]
+fn waits_over_a_day_and_windows_over_two_are_ignored() {
+    const DATE: u64 = 1_700_000_000;
+    const DAY: u64 = 86_400;
+    let head = |status: u16, reset: u64| {
+        format!(
+            "HTTP/1.1 {status} x\r\ndate: Tue, 14 Nov 2023 22:13:20 GMT\r\nx-rate-limit-reset: {reset}\r\n"
+        )
+    };
+    for (wait, is_used) in [(DAY, true), (DAY + 1, false), (u64::MAX - DATE, false)] {
+        let bench = Bench::new(&[]);
+        bench.service.answer(1, head(429, DATE + wait) + "\r\n");
+        let (code, _, stderr) = bench.run("list");
+        assert_eq!(code, 1, "{stderr}");
+        let says = format!(" UTC by the local clock, in {wait} s");
+        assert_eq!(stderr.contains(&says), is_used, "{stderr}");
+        assert_eq!(stderr.contains("accepts the next request"), is_used, "{stderr}");
+    }
+    for (window, is_used) in [(2 * DAY, true), (2 * DAY + 1, false), (u64::MAX - DATE, false)] {
+        let bench = Bench::new(&[]);
+        let body = "x-rate-limit-remaining: 0\r\n\r\n{\"data\":{\"rules\":[]}}";
+        bench.service.answer(1, head(200, DATE + window) + body);
+        let file = bench.file(&[(String::from("gull"), None)]);
+        let (code, _, stderr) = parts(run(&mut bench.sync(&file, "--yes")));
+        assert_eq!(code, i32::from(is_used), "{stderr}");
+        assert_eq!(stderr.contains("the service reports 0 requests left"), is_used, "{stderr}");
+        assert_eq!(bench.service.rules().len(), usize::from(!is_used));
+    }
+}
+
+#[test]
+fn what_the_service_says_about_a_rule_cannot_control_the_terminal() {
+    let bench = Bench::new(&[]);
+    let details = format!("\u{1b}[2J\u{9b}1m\u{202e}red\u{7}{}", "\nand another line".repeat(100));
+    let error = json!({"value": "gull", "details": [details], "title": "UnprocessableEntity",
+        "type": "https://api.x.com/2/problems/invalid-rules"});
+    let body = json!({ "errors": [error] }).to_string();
+    for number in [1, 2] {
+        bench
+            .service
+            .answer(number, format!("HTTP/1.1 400 x\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
+    }
+    let (code, stdout, stderr) = bench.run("add gull");
+    let text = stdout + &stderr;
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("red"), "{text}");
+    let is_control = |character: char| character.is_control() || character == '\u{202e}';
+    assert!(!text.chars().any(|character| character != '\n' && is_control(character)), "{text:?}");
+    assert!(text.lines().count() < 30, "{text}");
+    let (_, stdout, _) = bench.run("add gull --json");
+    assert!(
+        !stdout.contains('\u{1b}') && lines(&stdout)[0]["message"].as_str().unwrap().contains("red"),
+        "{stdout:?}"
+    );
+}
+
+#[test]
 fn lists_and_deletes_ids_beyond_64_bits_unchanged() {
     let long = "1166916873249472513116";
     let list = |id: &str| {

@@ -1,6 +1,7 @@
 //! Tests that the tool never prints or stores the bearer token or a proxy's password. They search
 //! everything that it writes, with all log levels enabled.
 
+use std::io::{Seek, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -91,6 +92,22 @@ fn rejects_a_bad_token_without_printing_it() {
         let arguments = format!("rules list --token-file {}", file.display());
         let (ended, _) = run_without_leaks(tool(&arguments).env("RUST_LOG", "trace"));
         assert_eq!(ended, Some(4));
+    }
+}
+
+#[test]
+fn reads_the_token_from_standard_input() {
+    for (end, given, code) in
+        [("", TOKEN, 0), ("\n", TOKEN, 0), ("\r\n", TOKEN, 0), ("\n", OTHER, 4), ("", "", 4)]
+    {
+        let (_simulator, url) = simulator(&format!("--token {TOKEN} --rate 2000"));
+        let mut command = tool(&format!("stream --base-url {url} --token-file - --max-posts 5"));
+        let mut input = tempfile::tempfile().unwrap();
+        write!(input, "{given}{end}").unwrap();
+        input.rewind().unwrap();
+        command.env("RUST_LOG", "trace,powerstream_client=trace").stdin(input);
+        let (ended, stderr) = run_without_leaks(&mut command);
+        assert_eq!(ended, Some(code), "{given:?} {end:?}: {stderr}");
     }
 }
 
