@@ -48,6 +48,26 @@ fn simulator_options_are_in_the_long_help_only() {
     assert!(short.contains("--scenario") && !short.contains("--fault-after"), "{short}");
 }
 
+/// A new option about TLS must not turn certificate checks off.
+#[test]
+fn no_option_turns_certificate_checks_off() {
+    let of_tls = ["insecure", "verif", "cert", "trust", "tls", "ssl", "unsafe", "skip", "ca-"];
+    for command in COMMANDS {
+        let text = run(&[command, &["--help"]].concat());
+        let options = text.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
+        let names = options.map(|option| option.split([' ', '=', '[']).next().unwrap());
+        let mut found: Vec<_> = names.filter(|name| of_tls.iter().any(|word| name.contains(word))).collect();
+        // Those of the simulator.
+        let expected: &[_] = match command {
+            ["stream"] => &["tls", "tls-fault"],
+            ["simulate"] => &["ca-out", "tls", "tls-fault"],
+            _ => &[],
+        };
+        found.sort_unstable();
+        assert_eq!(found, expected, "{command:?}");
+    }
+}
+
 #[test]
 fn prints_a_completion_script_for_each_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
