@@ -124,7 +124,10 @@ impl Connection {
 
     fn begin(&mut self, at: u64, backfill: u64, failover: bool, of: &mut Context<'_>) {
         let lag = if failover { of.rng.below(LAG_MAX / MS) * MS } else { 100 * MS };
-        let keep_alive_every = of.rng.range(10_000, 20_000) * MS;
+        // At least every 20 s (X docs, Powerstream introduction). Longer waits are closer to the
+        // idle timeout.
+        let shorter = of.rng.range(10_000, 20_000);
+        let keep_alive_every = of.rng.pick(&[20_000, 20_000, 20_000, shorter]) * MS;
         let now = of.service.unix(at);
         let since = now.saturating_sub((backfill * 60_000).max(25_000));
         let mut live = Live {

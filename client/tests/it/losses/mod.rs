@@ -2,6 +2,7 @@
 //! Gaps are not longer than necessary.
 
 mod model;
+mod recovery;
 
 use std::collections::HashSet;
 use std::rc::Rc;

@@ -91,6 +91,17 @@ pub(super) enum Faults {
     Random,
 }
 
+/// The faults of recoveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RecoveryFaults {
+    /// Those that a retry cures.
+    Passing,
+    /// The same, and responses that never end.
+    Endless,
+    /// The same, and refusals for good.
+    Refused,
+}
+
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -132,6 +143,8 @@ pub(super) struct World {
     stops: RefCell<Vec<Stop>>,
     rng: RefCell<Rng>,
     pub(super) connections: Cell<u64>,
+    /// Requests from this time on have no faults.
+    pub(super) calm_from: Cell<u64>,
 }
 
 impl World {
@@ -151,7 +164,12 @@ impl World {
             stops: RefCell::default(),
             rng: RefCell::new(rng),
             connections: Cell::new(0),
+            calm_from: Cell::new(u64::MAX),
         })
+    }
+
+    fn is_calm(&self) -> bool {
+        self.now.get() >= self.calm_from.get()
     }
 
     fn suspended(&self) -> u64 {
@@ -209,6 +227,8 @@ pub(super) struct Line {
     link: Option<Link>,
     connects_at: Option<(u64, bool)>,
     request: Vec<u8>,
+    /// How recoveries end; `None`: they are complete.
+    pub(super) recovery: Option<RecoveryFaults>,
     /// When the service accepted each stream, and when the last message read from it was sent.
     pub(super) streams: Rc<RefCell<Vec<(u64, u64)>>>,
 }
@@ -222,18 +242,79 @@ impl Line {
             link: None,
             connects_at: None,
             request: Vec::new(),
+            recovery: None,
             streams: Rc::default(),
         }
     }
 
+    /// Accepts the request of the Posts that were created in a range, in milliseconds of the
+    /// virtual clock.
+    fn accept_recovery(&mut self, from: u64, to: u64) {
+        let world = Rc::clone(&self.world);
+        let mut rng = world.rng.borrow_mut();
+        let begun = world.now.get() + rng.below(200);
+        assert!(to <= begun + 1_000, "a request for the future");
+        let (nth, first) = self.share;
+        let mut posts: Vec<_> = world.posts.iter().skip(first).step_by(nth).collect();
+        posts.retain(|post| (from..to).contains(&post.created));
+        // The service documents no order.
+        for index in (1..posts.len()).rev() {
+            posts.swap(index, rng.below(index as u64 + 1) as usize);
+        }
+        let kind = if world.is_calm() { 11 } else { rng.below(12) };
+        let refused = |status: u16| format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").into_bytes();
+        let mut arriving = VecDeque::new();
+        let mut end = Some((begun + 20, End::Closed));
+        match (kind, self.recovery) {
+            (0, _) => arriving.push_back((begun, begun, refused(503))),
+            (1, Some(RecoveryFaults::Refused)) => arriving.push_back((begun, begun, refused(400))),
+            _ => {
+                let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+                arriving.push_back((begun, begun, head));
+                let mut at = begun;
+                for post in posts {
+                    at += u64::from(rng.chance(30));
+                    arriving.push_back((at, at, line(&text(post.id))));
+                }
+                let middle = begun + rng.below(at - begun + 1);
+                match (kind, self.recovery) {
+                    (2, _) => end = Some((middle, End::Reset)),
+                    (3, _) => end = Some((middle, End::Cut)),
+                    (4, _) => {
+                        arriving.retain(|(at, ..)| *at <= middle);
+                        end = Some((middle, End::Closed));
+                    }
+                    (5, _) => {
+                        arriving.retain(|(at, ..)| *at <= middle);
+                        end = None;
+                    }
+                    (6, Some(RecoveryFaults::Endless)) => {
+                        let times = (1..400).map(|count| at + count * 20_000);
+                        arriving.extend(times.map(|at| (at, at, line(""))));
+                        end = None;
+                    }
+                    _ => {
+                        arriving.push_back((at, at, b"0\r\n\r\n".to_vec()));
+                        end = Some((at + rng.below(2_000), End::Closed));
+                    }
+                }
+            }
+        }
+        self.link = Some(Link { arriving, end });
+        self.streams.borrow_mut().push((begun, begun));
+    }
+
     /// Accepts the request. All bytes of this connection are then determined.
     fn accept(&mut self) {
+        let request = String::from_utf8(std::mem::take(&mut self.request)).unwrap();
+        if let [Some(from), Some(to)] = ["startTime", "endTime"].map(|name| time_of(&request, name)) {
+            return self.accept_recovery(from, to);
+        }
         let (world, scene) = (Rc::clone(&self.world), self.world.scene);
         let mut rng = world.rng.borrow_mut();
         world.connections.set(world.connections.get() + 1);
         let begun = world.now.get() + rng.below(30);
-        let life = rng.range(5_000, 60_000);
-        let request = String::from_utf8(std::mem::take(&mut self.request)).unwrap();
+        let life = if world.is_calm() { scene.length } else { rng.range(5_000, 60_000) };
         let backfill = request
             .split("backfillMinutes=")
             .nth(1)
@@ -270,7 +351,8 @@ impl Line {
             sent.push((sent.last().unwrap().0 + scene.keep_alive, line("")));
         }
 
-        let path = Path::new(&mut rng, scene.faults, begun, life);
+        let path =
+            if world.is_calm() { Path::PERFECT } else { Path::new(&mut rng, scene.faults, begun, life) };
         let end_at = begun + life;
         let mut arriving = VecDeque::new();
         let mut last = 0_u64;
@@ -311,16 +393,18 @@ struct Path {
 }
 
 impl Path {
+    const PERFECT: Self = Self {
+        stalls: Vec::new(),
+        dribble: 0,
+        flush: 1,
+        delay: (u64::MAX, 0),
+        swallows_from: None,
+        stop: None,
+        end: End::Closed,
+    };
+
     fn new(rng: &mut Rng, faults: Faults, begun: u64, life: u64) -> Self {
-        let mut path = Self {
-            stalls: Vec::new(),
-            dribble: 0,
-            flush: 1,
-            delay: (u64::MAX, 0),
-            swallows_from: None,
-            stop: None,
-            end: rng.pick(&[End::Reset, End::Cut, End::Closed]),
-        };
+        let mut path = Self { end: rng.pick(&[End::Reset, End::Cut, End::Closed]), ..Self::PERFECT };
         let end = begun + life;
         let kind = match faults {
             Faults::Random => rng.below(7),
@@ -385,7 +469,7 @@ impl Io for Line {
         let now = self.world.now.get();
         let (at, is_refused) = *self.connects_at.get_or_insert_with(|| {
             let mut rng = self.world.rng.borrow_mut();
-            (now + rng.range(1, 200), rng.chance(40))
+            (now + rng.range(1, 200), rng.chance(40) && !self.world.is_calm())
         });
         if now < at {
             return self.world.wait(at);
@@ -476,6 +560,18 @@ fn text(id: u64) -> String {
 /// Encodes a message as one chunk.
 fn line(message: &str) -> Vec<u8> {
     format!("{:x}\r\n{message}\r\n\r\n", message.len() + 2).into_bytes()
+}
+
+/// Returns a time in the query of a request, on 14 or 15 November 2023.
+fn time_of(request: &str, name: &str) -> Option<u64> {
+    let (_, value) = request.split_once(&format!("{name}=2023-11-"))?;
+    let [day, hour, minute, second] = [(0, 2), (3, 5), (8, 10), (13, 15)].map(|(from, to)| {
+        let text = &value[from..to];
+        text.parse::<u64>().unwrap_or_else(|_| panic!("{text} in {request}"))
+    });
+    let unix = 1_699_920_000 + (day - 14) * 86_400 + hour * 3_600 + minute * 60 + second;
+    // A range may begin before the virtual clock.
+    Some((unix * 1_000).saturating_sub(START))
 }
 
 /// Formats a time on 14 or 15 November 2023 as HTTP does. All runs are on these days.
