@@ -121,8 +121,8 @@ pub fn run(options: &Options) -> Section {
         command: "cargo bench --manifest-path benches/Cargo.toml --bench decoding",
         about: "From the bytes of a chunked response to messages, in memory. The floor F copies each read into a\n\
                 buffer, as the kernel does, and searches it for LF. It does not understand chunks. `powerstream`\n\
-                is the configuration of the runtimes, with a buffer of 16 KiB. Posts are synthetic, with the\n\
-                sizes of real ones: 2.2 to 17 kB, median 3.4 kB.",
+                is the configuration of the runtimes: reads of 16 KiB, and of 64 KiB after one of at least 16 KiB.\n\
+                Posts are synthetic, with the sizes of real ones: 2.2 to 17 kB, median 3.4 kB.",
         tables,
         charts,
     }

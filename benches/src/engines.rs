@@ -53,8 +53,8 @@ pub const ALL: [Engine; 17] = [
         start: |_| Box::new(CopyAndSearch::new(16 << 10)),
         finds: Finds::Lfs,
     },
-    // The lower limits for framers that join the pieces of a cut message, with and without a copy of
-    // each read.
+    // What remains of a framer that joins the pieces of a cut message if it does not understand
+    // chunks, with and without a copy of each read.
     Engine {
         name: "F, cut lines joined",
         start: |_| Box::new(JoinCut::new(Some(16 << 10))),
@@ -65,7 +65,7 @@ pub const ALL: [Engine; 17] = [
         start: |_| Box::new(JoinCut::new(None)),
         finds: Finds::Lfs,
     },
-    // The lower limit for framers that read behind a cut message instead of joining its pieces.
+    // The same for a framer that reads behind a cut message instead of joining its pieces.
     Engine {
         name: "F behind what is cut, 16 KiB",
         start: |_| Box::new(CopyBehindCut::new(16 << 10)),
@@ -81,20 +81,20 @@ pub const ALL: [Engine; 17] = [
         start: |sink| Box::new(Framing::new(None, sink)),
         finds: Finds::Lines,
     },
-    Engine { name: OURS, start: |sink| Box::new(Framing::new(Some(16 << 10), sink)), finds: Finds::Lines },
+    Engine { name: OURS, start: |sink| Box::new(Framing::buffered(sink)), finds: Finds::Lines },
     Engine {
-        name: "powerstream, 64 KiB buffer",
-        start: |sink| Box::new(Framing::new(Some(64 << 10), sink)),
+        name: "powerstream, 16 KiB buffer",
+        start: |sink| Box::new(Framing::new(Some(16 << 10), sink)),
         finds: Finds::Lines,
     },
     Engine {
         name: "powerstream, `decode`",
-        start: |sink| Box::new(Decoding(Framing::new(Some(16 << 10), sink))),
+        start: |sink| Box::new(Decoding(Framing::buffered(sink))),
         finds: Finds::Lines,
     },
     Engine {
         name: "powerstream and `classify`",
-        start: |sink| Box::new(Framing::new(Some(16 << 10), classified(sink))),
+        start: |sink| Box::new(Framing::buffered(classified(sink))),
         finds: Finds::Lines,
     },
     Engine { name: HTTPARSE, start: |sink| Box::new(Httparse::new(64 << 10, sink)), finds: Finds::Lines },

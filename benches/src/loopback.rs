@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::charts::{Chart, Scale};
 use crate::engines::{Lines, MessageHash};
-use crate::measure::{median, ratio, ratio_between};
+use crate::measure::{median, ratio, ratio_interval};
 use crate::options::Options;
 use crate::report::{Section, Table, figure};
 use crate::scale::Epoll;
@@ -381,8 +381,8 @@ fn latency(server: &mut Server, options: &Options, is_tls: bool) -> (Table, Char
     let mut table = Table::new(
         format!(
             "Latency {over}, µs: medians over rounds. Ratios are to the bare read. For clients that may use both \
-             cores, they are to the free bare read. In brackets: where the true median of the ratio is with a \
-             probability of 95 %. The maximum is over all rounds."
+             cores, they are to the free bare read. In brackets: the 95 % confidence interval of the \
+             median ratio. The maximum is over all rounds."
         ),
         &["client", "p50", "ratio", "p99", "ratio", "p99.9", "maximum"],
     );
@@ -392,12 +392,13 @@ fn latency(server: &mut Server, options: &Options, is_tls: bool) -> (Table, Char
             |index: usize, at| results[index].iter().map(|sorted| quantile(sorted, at)).collect::<Vec<_>>();
         let floor = floor_of(contestant);
         let [p50, p99] = [0.5, 0.99].map(|at| (of(index, at), of(floor, at)));
-        let [p50_ratio, from, to] = ratio_between(&p50.0, &p50.1);
+        let interval = ratio_interval(&p50.0, &p50.1);
+        let interval = interval.map_or(String::new(), |[from, to]| format!(" ({from:.2} to {to:.2})"));
         let most = results[index].iter().filter_map(|sorted| sorted.last()).max().expect("Posts");
         table.rows.push(vec![
             contestant.name.to_owned(),
             figure(median(p50.0.clone())),
-            format!("{p50_ratio:.2} ({from:.2} to {to:.2})"),
+            format!("{:.2}{interval}", ratio(&p50.0, &p50.1)),
             figure(median(p99.0.clone())),
             format!("{:.2}", ratio(&p99.0, &p99.1)),
             figure(median(of(index, 0.999))),

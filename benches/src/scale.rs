@@ -12,6 +12,7 @@ use powerstream_core::http::Origin;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::Instant;
 use powerstream_tls::MaybeTls;
+use powerstream_workload::posts::Random;
 
 use crate::charts::{Chart, Scale};
 use crate::loopback::{Receiver, Target, What};
@@ -123,8 +124,12 @@ pub fn run(options: &Options) -> Section {
     let counts = options.pick(&[1, 10][..], &[1, 10, 100, 1_000], &[1, 10, 100, 1_000]);
     let mut cpu = vec![Vec::new(); counts.len()];
     let mut memory = vec![Vec::new(); counts.len()];
+    let mut random = Random::new(5);
+    let mut turns: Vec<_> = (0..counts.len()).collect();
     for _ in 0..options.pick(1, 3, 9) {
-        for (index, &connections) in counts.iter().enumerate() {
+        random.shuffle(&mut turns);
+        for &index in &turns {
+            let connections = counts[index];
             let order = Order {
                 is_tls: false,
                 connections,

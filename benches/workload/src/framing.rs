@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use powerstream_core::buffered::{BUFFER_BYTES, READ_BYTES};
 use powerstream_core::http::Origin;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, classify};
@@ -67,6 +68,8 @@ pub fn session() -> Session<Vec<u8>> {
 pub struct Framing {
     connection: Connection<Vec<u8>>,
     buffer: Option<Vec<u8>>,
+    /// The length of a read that is not long.
+    read_bytes: usize,
     now: u64,
     sink: Sink,
 }
@@ -82,7 +85,15 @@ impl Framing {
         connection.handle_connected(Instant::ZERO);
         let (consumed, event) = connection.decode(HEAD, Instant::ZERO);
         assert!(consumed == HEAD.len() && matches!(event, Ok(Some(ConnectionEvent::Head(_)))));
-        Self { connection, buffer: buffer.map(|bytes| vec![0; bytes]), now: 0, sink }
+        let read_bytes = buffer.unwrap_or(usize::MAX);
+        Self { connection, buffer: buffer.map(|bytes| vec![0; bytes]), read_bytes, now: 0, sink }
+    }
+
+    /// Creates the connection with the buffer of the runtimes: a read uses all of it if the one
+    /// before returned at least [`READ_BYTES`].
+    #[must_use]
+    pub fn buffered(sink: Sink) -> Self {
+        Self { read_bytes: READ_BYTES, ..Self::new(Some(BUFFER_BYTES), sink) }
     }
 
     /// Copies each read into the buffer, if there is one, and calls `read` with it.
@@ -93,14 +104,22 @@ impl Framing {
         mut read: impl FnMut(&mut Connection<Vec<u8>>, &[u8], Instant, &mut Found, &mut Sink),
     ) -> Found {
         let mut found = Found::default();
-        let Self { connection, buffer, now, sink } = self;
+        let Self { connection, buffer, read_bytes, now, sink } = self;
         match buffer {
-            Some(buffer) => wire.for_each_read(buffer.len(), |bytes| {
-                buffer[..bytes.len()].copy_from_slice(bytes);
-                black_box(&mut *buffer);
-                *now += 1;
-                read(connection, &buffer[..bytes.len()], Instant::from_nanos(*now), &mut found, sink);
-            }),
+            Some(buffer) => {
+                let mut is_long = false;
+                wire.for_each_read(usize::MAX, |mut arrived| {
+                    while !arrived.is_empty() {
+                        let most = if is_long { buffer.len() } else { *read_bytes };
+                        let (bytes, later) = arrived.split_at(arrived.len().min(most));
+                        (is_long, arrived) = (bytes.len() >= READ_BYTES, later);
+                        buffer[..bytes.len()].copy_from_slice(bytes);
+                        black_box(&mut *buffer);
+                        *now += 1;
+                        read(connection, &buffer[..bytes.len()], Instant::from_nanos(*now), &mut found, sink);
+                    }
+                });
+            }
             None => wire.for_each_read(usize::MAX, |bytes| {
                 *now += 1;
                 read(connection, bytes, Instant::from_nanos(*now), &mut found, sink);

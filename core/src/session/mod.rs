@@ -556,6 +556,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Drop for Session<S> {
     }
 }
 
+const _: () = assert!(size_of::<Session<&mut [u8]>>() <= 2_048);
+
 impl<S: AsRef<[u8]> + AsMut<[u8]>> fmt::Debug for Session<S> {
     /// Omits the storage, which contains the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -855,6 +855,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 /// The maximum number of bytes stored of an error document. The rest is not read.
 const DOCUMENT_BYTES_MAX: usize = 65_536;
 
+// Embedders hold thousands of connections. The benches check it with an owned storage.
+const _: () = assert!(size_of::<Connection<&mut [u8]>>() <= 512);
+
 impl<S> fmt::Debug for Connection<S> {
     /// Omits the storage, which contains data of the peer or a session's request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

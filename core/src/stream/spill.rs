@@ -102,7 +102,7 @@ pub(crate) fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
     marks & FIRST[length] != 0
 }
 
-/// The first bytes of a block, by their number.
+/// `FIRST[n]` selects the first `n` bytes of a block.
 static FIRST: [u128; BLOCK + 1] = {
     let mut masks = [u128::MAX; BLOCK + 1];
     let mut length = 0;
