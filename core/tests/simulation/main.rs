@@ -50,6 +50,20 @@ struct Runs {
     left: f64,
     failure: Option<(Case, String)>,
     statistics: Statistics,
+    /// The minutes after which progress was reported.
+    minutes: u64,
+}
+
+impl Runs {
+    /// Prints a line each minute.
+    fn report_progress(&mut self, elapsed: Duration) {
+        let minutes = elapsed.as_secs() / 60;
+        if minutes > self.minutes {
+            self.minutes = minutes;
+            let (done, left) = (self.statistics.years(), self.left.max(0.0) / YEAR);
+            eprintln!("{minutes} min: {done:.0} connection-years, {left:.0} left to begin");
+        }
+    }
 }
 
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
@@ -74,6 +88,7 @@ fn main() -> ExitCode {
         left: years * YEAR,
         failure: None,
         statistics: Statistics::default(),
+        minutes: 0,
     });
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get());
     std::thread::scope(|scope| {
@@ -110,7 +125,10 @@ fn work(runs: &Mutex<Runs>, begun: Instant, limit: Duration) {
         });
         let Ok(mut runs) = runs.lock() else { return };
         match result {
-            Ok(statistics) => runs.statistics.add(&statistics),
+            Ok(statistics) => {
+                runs.statistics.add(&statistics);
+                runs.report_progress(begun.elapsed());
+            }
             Err(failure) => {
                 runs.failure.get_or_insert((case, failure.text));
             }
