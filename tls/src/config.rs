@@ -274,7 +274,7 @@ impl std::error::Error for TlsConfigError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "webpki-roots"))]
 mod tests {
     use std::sync::Arc;
 
@@ -283,7 +283,6 @@ mod tests {
     use super::TlsConfig;
 
     #[test]
-    #[cfg(feature = "webpki-roots")]
     fn sends_no_early_data_and_logs_no_keys() {
         let TlsConfig(ours) = TlsConfig::webpki().expect("CAs");
         assert!(!ours.enable_early_data);

@@ -254,7 +254,7 @@ fn run(scene: Scene, seed: u64, faults: RecoveryFaults) -> Counts {
 /// Each seed has half an hour with faults and half an hour without, in which everything is
 /// recovered.
 fn check(faults: RecoveryFaults) -> Counts {
-    let seeds = env::var("POWERSTREAM_RECOVERY_SEEDS").map_or(6, |seeds| seeds.parse().unwrap());
+    let seeds = env::var("POWERSTREAM_RECOVERY_SEEDS").map_or(4, |seeds| seeds.parse().unwrap());
     let mut sum = Counts::default();
     for seed in 0..seeds {
         let scene = Scene { length: 3_600_000, ..scene(Faults::Random, seed) };
