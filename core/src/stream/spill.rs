@@ -99,16 +99,17 @@ pub(crate) fn has_lf(block: [u8; BLOCK], length: usize) -> bool {
     const LFS: u128 = u128::from_ne_bytes([b'\n'; BLOCK]);
     let difference = u128::from_le_bytes(block) ^ LFS;
     let marks = difference.wrapping_sub(ONES) & !difference & (ONES << 7);
-    marks & FIRST[length] != 0
+    let Some(first) = MASKS[BLOCK - length..].first_chunk() else { return true };
+    marks & u128::from_le_bytes(*first) != 0
 }
 
-/// `FIRST[n]` selects the first `n` bytes of a block.
-static FIRST: [u128; BLOCK + 1] = {
-    let mut masks = [u128::MAX; BLOCK + 1];
-    let mut length = 0;
-    while length < BLOCK {
-        masks[length] = (1 << (8 * length)) - 1;
-        length += 1;
+/// From `BLOCK - n` on, the mask of the first `n` bytes of a block.
+static MASKS: [u8; 2 * BLOCK] = {
+    let mut masks = [0; 2 * BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        masks[at] = 0xFF;
+        at += 1;
     }
     masks
 };
