@@ -6,7 +6,8 @@
 //! The environment variable `POWERSTREAM_RECOVERY_SEEDS` sets how many seeds run:
 //!
 //! ```sh
-//! POWERSTREAM_RECOVERY_SEEDS=200 cargo test --release -p powerstream-client --test it losses::recovery -- --nocapture
+//! POWERSTREAM_RECOVERY_SEEDS=200 cargo test --release -p powerstream-client --test it \
+//!     losses::recovery -- --nocapture
 //! ```
 
 use std::cell::RefCell;
