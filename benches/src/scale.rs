@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use mio::{Events, Token};
-use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::Origin;
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::Instant;
 use powerstream_tls::MaybeTls;

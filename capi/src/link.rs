@@ -9,9 +9,9 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 
 use powerstream_client::net::transport_error;
-use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::Scheme;
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::session::Step;
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::TransportError;

@@ -48,7 +48,7 @@ use std::{fmt, vec};
 
 pub use connections::{Connections, NamedConnection};
 use powerstream_core::backoff::BackoffConfig;
-use powerstream_core::buffered::{BUFFER_BYTES, Buffered};
+use powerstream_core::buffered::Buffered;
 use powerstream_core::dedup::{WindowConfig, WindowError};
 use powerstream_core::driver::Io;
 use powerstream_core::endpoint::{Endpoint, POWERSTREAM, QueryDialect};
@@ -57,6 +57,7 @@ use powerstream_core::http::{
     OwnedOrigin, Request, RequestError, Scheme, X, percent_encoded,
 };
 use powerstream_core::liveness::{TimeoutKind, Timeouts};
+use powerstream_core::read_buffer::BUFFER_BYTES;
 use powerstream_core::session::{ConfigError, Session, SessionConfig};
 use powerstream_core::stream::ConnectionConfig;
 use powerstream_core::time::{Instant, TimeRange, UnixTime, UtcTime};

@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 use std::{fmt, vec};
 
-use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::driver::Io;
 use powerstream_core::http::{
     Answer, Exchange, ExchangeConfig, ExchangeError, ExchangeStep, Method, RateLimit, Request, RequestError,
     RetryAfter,
 };
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::time::UnixTime;
 
 use crate::config::Config;

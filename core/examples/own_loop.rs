@@ -8,8 +8,8 @@ use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, SystemTime};
 
-use powerstream_core::buffered::READ_BYTES;
 use powerstream_core::http::{BearerToken, Origin};
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::time::Instant;
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};

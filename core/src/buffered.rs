@@ -1,38 +1,19 @@
 //! A session with its own read buffer, for drivers that read from a socket.
-//!
-//! The buffer is empty before each read, because an incomplete message moves to the session's
-//! storage. So the buffer needs only the size of one read.
-//!
-//! A live stream needs reads of [`READ_BYTES`] only. If a read fills that, more input is waiting,
-//! and a longer buffer is used as a whole, so that a backlog takes fewer system calls. A read that
-//! returns less than [`READ_BYTES`] ends that.
 
 use core::fmt;
 use core::net::SocketAddr;
 
+use crate::read_buffer::ReadBuffer;
 use crate::session::{Message, ScannedSessionEvent, Session, SessionEvent, Step};
 use crate::time::{Instant, KernelTime, UnixTime};
 use crate::transport_error::TransportError;
 
-/// The length of a read without a backlog, in bytes. It fits the first-level cache, and is the
-/// maximum of a TLS record.
-pub const READ_BYTES: usize = 16_384;
-
-/// A good length of the read buffer of a session, in bytes. Only a backlog uses more than the first
-/// [`READ_BYTES`] of it.
-pub const BUFFER_BYTES: usize = 4 * READ_BYTES;
-
 /// A [`Session`] and the buffer its input is read into.
 pub struct Buffered<S: AsRef<[u8]> + AsMut<[u8]>, B> {
     session: Session<S>,
-    buffer: B,
-    /// The unread input is `buffer[start..end]`.
-    start: usize,
-    end: usize,
-    /// The last read returned at least [`READ_BYTES`], so the next one uses the whole buffer.
-    is_long: bool,
-    /// The next event, and the start of the slice in which it was found.
-    event: Option<(ScannedSessionEvent, usize)>,
+    buffer: ReadBuffer<B>,
+    /// The next event, found in [`ReadBuffer::scanned`].
+    event: Option<ScannedSessionEvent>,
     /// When the buffer was last filled.
     read_at: Instant,
     /// When the kernel received the bytes in the buffer, if the driver knows.
@@ -46,21 +27,16 @@ where
     S: AsRef<[u8]> + AsMut<[u8]>,
     B: AsRef<[u8]> + AsMut<[u8]>,
 {
-    /// Adds a buffer to `session`. [`BUFFER_BYTES`] is a good length, or [`READ_BYTES`] to save
-    /// memory.
+    /// Adds a buffer to `session`. See [`ReadBuffer::new`] for its length.
     ///
     /// # Panics
     ///
     /// Panics if the buffer is empty.
     pub fn new(session: Session<S>, buffer: B) -> Self {
-        assert!(!buffer.as_ref().is_empty(), "the read buffer must not be empty");
         let read_at = Instant::ZERO;
         let mut buffered = Self {
             session,
-            buffer,
-            start: 0,
-            end: 0,
-            is_long: false,
+            buffer: ReadBuffer::new(buffer),
             event: None,
             read_at,
             received_at: None,
@@ -96,8 +72,8 @@ where
     #[must_use]
     #[inline]
     pub fn peek_message(&self) -> Option<Message<'_>> {
-        let Some((ScannedSessionEvent::Message { place, class }, start)) = &self.event else { return None };
-        let mut message = self.session.lend_message(*place, *class, &self.buffer.as_ref()[*start..self.end]);
+        let Some(ScannedSessionEvent::Message { place, class }) = &self.event else { return None };
+        let mut message = self.session.lend_message(*place, *class, self.buffer.scanned());
         message.received_at = self.received_at;
         Some(message)
     }
@@ -105,8 +81,7 @@ where
     /// An event that is no message is large, and rare.
     #[cold]
     fn peek_other(&self) -> Option<SessionEvent<'_>> {
-        let (event, start) = self.event.as_ref()?;
-        Some(self.session.lend(event, &self.buffer.as_ref()[*start..self.end]))
+        Some(self.session.lend(self.event.as_ref()?, self.buffer.scanned()))
     }
 
     /// Releases the event, and finds the next one in the buffer.
@@ -127,17 +102,11 @@ where
         self.received_at = at;
     }
 
-    /// Returns the buffer to read into: the first [`READ_BYTES`] of it, or all of it if the last
-    /// read returned as many bytes or more. Use it only if [`Self::poll`] asks for a read.
+    /// Returns the memory to read into: [`ReadBuffer::room`]. Use it only if [`Self::poll`] asks
+    /// for a read.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
-        let room = self.room();
-        &mut self.buffer.as_mut()[..room]
-    }
-
-    fn room(&self) -> usize {
-        let length = self.buffer.as_ref().len();
-        if self.is_long { length } else { length.min(READ_BYTES) }
+        self.buffer.room()
     }
 
     /// Returns the bytes of the request that are still to be sent. See [`Session::transmit`].
@@ -163,14 +132,11 @@ where
     ///
     /// Panics if `count` exceeds the length of that buffer.
     pub fn handle_read(&mut self, count: usize, now: Instant) {
-        let room = self.room();
-        assert!(count <= room, "`count` exceeds the length of the read buffer");
-        self.is_long = count >= READ_BYTES;
-        self.start = 0;
-        self.end = count;
+        let is_full = count == self.buffer.room().len();
+        self.buffer.handle_read(count);
         self.read_at = now;
         self.find_event(now);
-        if count == room {
+        if is_full {
             self.session.handle_backlog(now);
         }
     }
@@ -208,6 +174,7 @@ where
 
     /// Reports that the transport is closed. See [`Session::handle_closed`].
     pub fn handle_closed(&mut self, now: Instant) {
+        self.session.take_left(self.buffer.take_left());
         self.session.handle_closed(now);
         self.find_event(now);
     }
@@ -216,6 +183,7 @@ where
     pub fn handle_timeout(&mut self, now: Instant) {
         // While an event is pending, the session asks for no read, so no deadline applies.
         if self.event.is_none() {
+            self.session.take_left(self.buffer.take_left());
             self.session.handle_timeout(now);
             self.find_event(now);
         }
@@ -244,16 +212,18 @@ where
 
     fn find_event(&mut self, now: Instant) {
         while self.event.is_none() {
-            let start = self.start;
-            let (consumed, event) = self.session.scan(&self.buffer.as_ref()[start..self.end], now);
-            self.start += consumed;
-            match event {
-                Some(event) => self.event = Some((event, start)),
-                None => match self.ended.take() {
+            let (consumed, event) = self.session.scan_partial(self.buffer.input(), now);
+            self.buffer.consume(consumed);
+            self.event = event;
+            if self.event.is_none() {
+                if !self.buffer.leave() || self.ended.is_some() {
+                    self.session.take_left(self.buffer.take_left());
+                }
+                match self.ended.take() {
                     Some(Ok(())) => self.session.handle_eof(now),
                     Some(Err(fault)) => self.session.handle_transport_error(fault, now),
                     None => break,
-                },
+                }
             }
         }
     }
@@ -264,7 +234,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>, B> fmt::Debug for Buffered<S, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffered")
             .field("session", &self.session)
-            .field("unread", &(self.end - self.start))
+            .field("buffer", &self.buffer)
             .finish_non_exhaustive()
     }
 }
@@ -337,22 +307,6 @@ mod tests {
     fn a_backlog_that_the_driver_reports_moves_no_gap() {
         assert_eq!(covered(|_, _| {}), UnixTime::from_seconds(49));
         assert_eq!(covered(Buffered::handle_backlog), UnixTime::from_seconds(39));
-    }
-
-    #[test]
-    fn reads_use_the_whole_buffer_only_while_they_are_long() {
-        let now = Instant::ZERO;
-        let config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
-        let session =
-            Session::new(vec![0; config.storage_bytes()], &config, 1, now, UnixTime::default()).unwrap();
-        let mut buffered = Buffered::new(session, vec![0; BUFFER_BYTES]);
-        let mut rooms = Vec::new();
-        let [short, all] = [READ_BYTES, BUFFER_BYTES];
-        for count in [short - 1, short, all, short, short - 1, short] {
-            rooms.push(buffered.read_buf().len());
-            buffered.handle_read(count, now);
-        }
-        assert_eq!(rooms, [short, short, all, all, all, short]);
     }
 
     #[test]

@@ -28,6 +28,7 @@
 //! | [`backoff::Backoff`] | the class of a failure | the wait before the reconnect |
 //! | [`session::Session`] | all of that; the result of each step | the next step; events |
 //! | [`http::ConnectHandshake`] | slices of a proxy's response | a tunnel, or why there is none |
+//! | [`read_buffer::ReadBuffer`] | reads | input, with unfinished messages left in place |
 //! | [`buffered::Buffered`], [`driver`] | a transport with poll methods | events |
 //! | [`dedup::Window`] | ids of Posts | whether each is a duplicate, exactly |
 //! | [`merge::Merge`] | arrivals on several connections | first, late or duplicate; gaps |
@@ -131,6 +132,7 @@ pub mod merge;
 #[cfg(target_has_atomic = "64")]
 pub mod monitor;
 pub mod post;
+pub mod read_buffer;
 #[cfg(target_has_atomic = "64")]
 pub mod rule_counts;
 pub mod session;

@@ -187,5 +187,12 @@ fn check(input: &Input<'_>) {
         "cut: {}",
         wire.escape_ascii()
     );
+    let buffer = 1 + usize::from(input.storage >> 13) * 100;
+    assert_eq!(
+        event_log::run_partial(&mut connection, buffer, input.reads.pieces(&wire)),
+        want,
+        "cut, partial: {}",
+        wire.escape_ascii()
+    );
     assert_eq!(event_log::run(&mut connection, [&wire[..]]), want, "whole: {}", wire.escape_ascii());
 }

@@ -2,8 +2,9 @@
 
 use std::task::{Context, Poll, Waker};
 
-use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::{Driver, Io};
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::TransportError;
 

@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use powerstream_client::net::tunnel::Tunnel;
-use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::{ConnectHandshake, Credentials, TunnelRequest, X};
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};

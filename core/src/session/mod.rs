@@ -204,6 +204,33 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Call it again with the rest of the input until it returns `None`. Then all input is
     /// consumed. Call [`Self::lend`] before the next call.
     pub fn scan(&mut self, input: &[u8], now: Instant) -> (usize, Option<ScannedSessionEvent>) {
+        self.scan_or_leave::<false>(input, now)
+    }
+
+    /// Performs [`Self::scan`], but may leave an unfinished message at the end of `input`
+    /// unconsumed, so that it does not have to be copied.
+    ///
+    /// If bytes of `input` are left when the event is `None`, pass them at the start of the next
+    /// input, with more bytes behind them. Or pass them to [`Self::take_left`], as before every
+    /// call that reports an end or the time.
+    /// [`Buffered`](crate::buffered::Buffered) does that.
+    pub fn scan_partial(&mut self, input: &[u8], now: Instant) -> (usize, Option<ScannedSessionEvent>) {
+        self.scan_or_leave::<true>(input, now)
+    }
+
+    /// Takes the bytes that [`Self::scan_partial`] left, all of them. Does nothing if `left` is
+    /// empty.
+    pub fn take_left(&mut self, left: &[u8]) {
+        self.connection.take_left(left);
+    }
+
+    // A call would copy the result, which is large.
+    #[inline(always)]
+    fn scan_or_leave<const MAY_LEAVE: bool>(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Option<ScannedSessionEvent>) {
         let is_reading = self.state.is_reading();
         if is_reading && !input.is_empty() {
             self.begin_read(now);
@@ -222,7 +249,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         let mut at = 0;
         loop {
             let start = at;
-            let (consumed, found) = self.connection.scan(&input[start..], now);
+            let (consumed, found) = self.connection.scan_or_leave::<MAY_LEAVE>(&input[start..], now);
             at += consumed;
             self.judge_stream();
             let event = match found {

@@ -9,7 +9,9 @@
 //!
 //! A [`Connection`] owns only the storage for a message that is split across inputs. The caller
 //! provides the input in any memory. A message within one chunk of the input is borrowed from the
-//! input. All input is consumed, so the caller does not have to keep, shift or discard bytes.
+//! input. All input is consumed, so the caller does not have to keep, shift or discard bytes. A
+//! caller that can keep bytes saves the copies of most split messages by
+//! [`Connection::scan_partial`].
 //!
 //! The borrow checker does not allow a loop to call a function again while an earlier result is
 //! borrowed. The call is therefore split in two:
@@ -259,6 +261,8 @@ pub struct Connection<S> {
     /// Content bytes that the body has handed over and the framer has not consumed. They may not
     /// have arrived yet.
     content: u64,
+    /// Bytes of content that [`Self::scan_partial`] left in the input: the beginning of a message.
+    left: usize,
     liveness: Liveness,
     counts: ByteCounts,
     head: Option<ResponseHead>,
@@ -287,6 +291,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             body: Body::new(BodyFraming::Empty, config.chunk),
             framer: Framer::new(config.message_bytes_max),
             content: 0,
+            left: 0,
             liveness: Liveness::new(config.timeouts),
             counts: ByteCounts::default(),
             head: None,
@@ -339,7 +344,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// size line, because the message in that chunk was sent.
     #[inline]
     pub(crate) fn is_between_messages(&self) -> bool {
-        self.buffered() == 0 && !self.body.is_in_line()
+        self.buffered() == 0 && self.left == 0 && !self.body.is_in_line()
     }
 
     /// Starts the connect timeout. The connection and its counters are reset.
@@ -359,6 +364,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.phase = Phase::Head(HeadDecoder::new(self.head_limits));
         self.framer = Framer::new(self.message_bytes_max);
         self.content = 0;
+        self.left = 0;
         self.counts = ByteCounts::default();
         self.head = None;
     }
@@ -423,12 +429,57 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         input: &[u8],
         now: Instant,
     ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
+        self.scan_or_leave::<false>(input, now)
+    }
+
+    /// Performs [`Self::scan`], but may leave an unfinished message at the end of `input`
+    /// unconsumed, so that it does not have to be copied.
+    ///
+    /// If bytes of `input` are left when the event is `None`, pass them at the start of the next
+    /// input. Or pass them to [`Self::take_left`], as before [`Self::handle_eof`] and every other
+    /// call that may end the connection. [`ReadBuffer`](crate::read_buffer::ReadBuffer) keeps them.
+    ///
+    /// # Errors
+    /// The errors of [`Self::scan`].
+    #[inline(always)]
+    pub fn scan_partial(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
+        self.scan_or_leave::<true>(input, now)
+    }
+
+    /// Takes the bytes that [`Self::scan_partial`] left, all of them. Does nothing if `left` is
+    /// empty.
+    pub fn take_left(&mut self, left: &[u8]) {
+        debug_assert!(left.len() == self.left, "{} of {} bytes that were left", left.len(), self.left);
+        if !left.is_empty() {
+            self.left = 0;
+            self.framer.take_left(left, &mut self.storage.as_mut()[..self.capacity]);
+            self.content -= left.len() as u64;
+            self.counts.received += left.len() as u64;
+        }
+    }
+
+    // Inlined into the caller's loop: the calls keep everything else out of line.
+    #[inline(always)]
+    pub(crate) fn scan_or_leave<const MAY_LEAVE: bool>(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         // The result is passed on unchanged, because destructuring it costs more than a short scan.
         let answer = if let Phase::Stream = self.phase {
-            if input.len() < BLOCK && self.scan_within(input, now) {
+            if !MAY_LEAVE {
+                self.left = 0;
+            }
+            if MAY_LEAVE && self.left > 0 && !input.is_empty() {
+                self.scan_left(input, now)
+            } else if input.len() < BLOCK && self.scan_within(input, now) {
                 (input.len(), Ok(None))
             } else {
-                self.scan_stream(input, now)
+                self.scan_stream::<MAY_LEAVE>(input, now)
             }
         } else {
             self.scan_other(input, now)
@@ -583,17 +634,22 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         (input.len(), Err(error))
     }
 
-    /// Handles the end of the input. Fails if a peer keeps sending past a deadline without
-    /// completing anything.
+    /// Handles the end of the input, of which the bytes from `at` on are left. Fails if a peer
+    /// keeps sending past a deadline without completing anything.
     #[inline]
     fn drained(
         &mut self,
         input: &[u8],
+        at: usize,
         now: Instant,
     ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         match self.liveness.handle_unfinished(now) {
-            None => (input.len(), Ok(None)),
-            Some(reason) => self.fail(ConnectionErrorKind::Timeout(reason), input, input.len()),
+            None => (at, Ok(None)),
+            Some(reason) => {
+                self.left = 0;
+                self.counts.discarded += (input.len() - at) as u64;
+                self.fail(ConnectionErrorKind::Timeout(reason), input, input.len())
+            }
         }
     }
 
@@ -632,7 +688,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         match result {
             Ok(None) => {
                 self.counts.head += (before + consumed - decoder.buffered()) as u64;
-                self.drained(input, now)
+                self.drained(input, input.len(), now)
             }
             Ok(Some(head)) => {
                 self.counts.head += (before + consumed) as u64;
@@ -730,7 +786,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     }
 
     #[inline(never)]
-    fn scan_stream(
+    fn scan_stream<const MAY_LEAVE: bool>(
         &mut self,
         input: &[u8],
         now: Instant,
@@ -770,7 +826,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             self.liveness.handle_content(now);
             let before = self.framer.unfinished();
             let storage = &mut self.storage.as_mut()[..self.capacity];
-            let (taken, frame) = self.framer.next(input, at..at + here, storage);
+            let is_cut = self.content > here as u64;
+            let (taken, frame) =
+                self.framer.next_or_leave::<MAY_LEAVE>(input, at..at + here, is_cut, storage);
             at += taken;
             self.content -= taken as u64;
             if let Some(frame) = frame {
@@ -780,17 +838,57 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             if before == 0 {
                 self.liveness.handle_message_begun(now);
             }
+            if MAY_LEAVE && taken == 0 {
+                self.left = here;
+                return self.drained(input, at, now);
+            }
         }
         if self.content == 0 && self.body.is_length_reached() {
             return (input.len(), Ok(Some(self.complete())));
         }
-        self.drained(input, now)
+        self.drained(input, input.len(), now)
+    }
+
+    /// Scans `input` if the message at its start was left there.
+    #[inline(never)]
+    fn scan_left(
+        &mut self,
+        input: &[u8],
+        now: Instant,
+    ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
+        let left = self.left;
+        // No truncation: at most the input's length.
+        let here = self.content.min(input.len() as u64) as usize;
+        let lf = memchr::memchr(b'\n', &input[left..here]).map(|lf| left + lf);
+        match lf {
+            Some(lf) if input[lf - 1] == b'\r' => {
+                self.left = 0;
+                self.content -= lf as u64 + 1;
+                self.liveness.handle_content(now);
+                self.liveness.handle_message_ended();
+                let frame = self.framer.whole(input, 0, lf - 1);
+                (lf + 1, Ok(Some(self.raw(frame, lf as u64 + 1))))
+            }
+            None if here - left >= BLOCK && self.content > here as u64 && self.framer.may_leave(here) => {
+                self.left = here;
+                self.liveness.handle_content(now);
+                self.drained(input, 0, now)
+            }
+            // The chunk ends within the message, or few bytes follow, or an LF that may be white
+            // space.
+            _ => {
+                self.take_left(&input[..left]);
+                let (consumed, result) = self.scan_stream::<true>(&input[left..], now);
+                self.counts.received -= left as u64;
+                (left + consumed, result)
+            }
+        }
     }
 
     /// Consumes chunks of 1 to 16 bytes that are complete in the input, if they continue a message
     /// in storage without ending it. Each requires one check of its size and one copy of 16 bytes.
     /// Returns the position after the last chunk.
-    #[inline]
+    #[inline(always)]
     fn scan_short_chunks(&mut self, input: &[u8], mut at: usize, now: Instant) -> usize {
         let Some(decoder) = self.body.chunked() else { return at };
         let storage = &mut self.storage.as_mut()[..self.capacity];

@@ -7,7 +7,8 @@
 //!   LF ([`Nesting`]).
 //! - A message within one run of content is borrowed from there: only its position is returned.
 //! - A message split across runs is copied to storage piece by piece (the spill) and borrowed from
-//!   there.
+//!   there. If the input ends within a run, a message that begins there may instead be left in the
+//!   input until more has been read behind it.
 //! - A message over the limit is skipped and reported with its length, whether it was split or not.
 //! - `memchr` searches for LF, so each byte is read once. Bytes before a bare LF and bytes over the
 //!   limit are read twice. A CR before the LF may already be in storage.
@@ -64,6 +65,8 @@ pub struct Framer {
     skipping: Option<Skipping>,
     /// The nesting state. It has read the message only as far as a bare LF or the limit required.
     nesting: Nesting,
+    /// The last run ended within a message, so the next one may, too.
+    is_split: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +80,7 @@ impl Framer {
     /// + 1` bytes: a message of the maximum length and the CR after it.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { limit, spill: Spill::EMPTY, skipping: None, nesting: Nesting::START }
+        Self { limit, spill: Spill::EMPTY, skipping: None, nesting: Nesting::START, is_split: false }
     }
 
     /// Returns the bytes of the unfinished message, including skipped ones; 0 between messages.
@@ -102,12 +105,34 @@ impl Framer {
         content: Range<usize>,
         storage: &mut [u8],
     ) -> (usize, Option<Frame>) {
+        self.next_or_leave::<false>(input, content, false, storage)
+    }
+
+    /// Performs [`Self::next`]. If `MAY_LEAVE` is true and `is_cut`, because the run goes on behind the
+    /// input, a message that begins in the run and does not end in it may be left unconsumed.
+    #[inline]
+    pub(crate) fn next_or_leave<const MAY_LEAVE: bool>(
+        &mut self,
+        input: &[u8],
+        content: Range<usize>,
+        is_cut: bool,
+        storage: &mut [u8],
+    ) -> (usize, Option<Frame>) {
         let start = content.start;
         let run = &input[content];
         let Some(lf) = find_lf(run) else {
+            if MAY_LEAVE {
+                if is_cut && !self.is_split && self.is_between() && self.may_leave(run.len()) {
+                    return (0, None);
+                }
+                self.is_split |= !is_cut;
+            }
             self.take_in(run, storage);
             return (run.len(), None);
         };
+        if MAY_LEAVE {
+            self.is_split &= !self.is_between();
+        }
         if self.is_behind_cr(run, lf, storage) {
             return (lf + 1, Some(self.frame(input, start, &run[..lf], true, storage)));
         }
@@ -224,9 +249,21 @@ impl Framer {
         !self.spill.is_empty()
     }
 
+    /// Returns true if the first `length` bytes of a message may be left in the input, with respect
+    /// to their number. Fewer bytes than a block are faster to append than to search again.
+    #[inline(always)]
+    pub(crate) const fn may_leave(&self, length: usize) -> bool {
+        length >= BLOCK && length <= self.limit
+    }
+
+    /// Appends bytes that were left in the input to the unfinished message.
+    pub(crate) fn take_left(&mut self, left: &[u8], storage: &mut [u8]) {
+        self.take_in(left, storage);
+    }
+
     /// Returns the frame of a message that is completely within the content.
     #[inline]
-    fn whole(&self, input: &[u8], start: usize, end: usize) -> Frame {
+    pub(crate) fn whole(&self, input: &[u8], start: usize, end: usize) -> Frame {
         let message = &input[start..end];
         if message.len() > self.limit {
             Frame::Skipped { bytes: message.len() as u64 }

@@ -4,7 +4,7 @@
 use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
 use powerstream_core::time::Instant;
 
-use crate::common::event_log::{OwnedEvent, run};
+use crate::common::event_log::{OwnedEvent, run, run_all_ways};
 use crate::common::{Chunking, HEAD, chunked, deliveries, pieces, push_chunk, reference_decoder, streamed};
 
 #[derive(Clone, Copy)]
@@ -163,7 +163,7 @@ impl<'a> Response<'a> {
     /// Delivers the response split at `cuts` and checks events and byte counts.
     fn check(&self, connection: &mut Connection<Vec<u8>>, cuts: &[usize]) {
         let Self { case, how, .. } = self;
-        let log = run(connection, pieces(self.wire, cuts));
+        let log = run_all_ways(connection, pieces(self.wire, cuts));
         let [OwnedEvent::Head { .. }, log @ ..] = log.as_slice() else { panic!("{}: no head", case.name) };
         let config = connection.config();
         assert_eq!(
@@ -348,7 +348,8 @@ fn smallest_storage_sizes_limit_messages_accordingly() {
             let wire = streamed(&chunked(content, chunking));
             for cuts in deliveries(wire.len(), 8).take(40) {
                 let want = reference_decoder::response(&wire, &connection.config(), storage);
-                assert_eq!(run(&mut connection, pieces(&wire, &cuts)), want, "{storage} bytes of storage");
+                let log = run_all_ways(&mut connection, pieces(&wire, &cuts));
+                assert_eq!(log, want, "{storage} bytes of storage");
             }
         }
     }

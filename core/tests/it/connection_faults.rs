@@ -7,7 +7,7 @@ use powerstream_core::stream::{
 };
 use powerstream_core::time::Instant;
 
-use crate::common::event_log::{OwnedEvent, check_byte_counts, feed, run};
+use crate::common::event_log::{OwnedEvent, check_byte_counts, feed, run, run_all_ways};
 use crate::common::{
     Chunking, HEAD, chunked, deliveries, mutate, pieces, push_chunk, random_cuts, reference_decoder, streamed,
 };
@@ -27,7 +27,7 @@ fn message(text: &str) -> OwnedEvent {
 fn assert_runs(name: &str, wire: &[u8], want: &[OwnedEvent]) {
     for storage in [256, 65_536] {
         for cuts in deliveries(wire.len(), 11) {
-            let log = run(&mut connection(storage), pieces(wire, &cuts));
+            let log = run_all_ways(&mut connection(storage), pieces(wire, &cuts));
             let log = if let [OwnedEvent::Head { .. }, rest @ ..] = log.as_slice() { rest } else { &log };
             assert_eq!(log, want, "{name}, {storage} bytes of storage, cut at {cuts:?}");
         }
@@ -450,7 +450,7 @@ fn agrees_with_the_reference_decoder_on_damaged_responses() {
         let mut connection = Connection::new(vec![0; storage], config);
         for _ in 0..3 {
             let cuts = random_cuts(wire.len(), &mut random);
-            let log = run(&mut connection, pieces(&wire, &cuts));
+            let log = run_all_ways(&mut connection, pieces(&wire, &cuts));
             assert_eq!(log, want, "seed {seed}: {} cut at {cuts:?}", wire.escape_ascii());
         }
     }

@@ -21,9 +21,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use mio::{Events, Token};
-use powerstream_core::buffered::{Buffered, READ_BYTES};
+use powerstream_core::buffered::Buffered;
 use powerstream_core::driver::{Driver, Io};
 use powerstream_core::http::{BearerToken, Origin};
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 use powerstream_tls::{MaybeTls, TlsConfig};
