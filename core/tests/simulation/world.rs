@@ -134,7 +134,8 @@ impl World {
         let buffer = if is_dense { world.rng.pick(&[1, 2, 17, 300, 16_384]) } else { 16_384 };
         for index in 0..lines {
             let group = if groups == 1 { 0 } else { index };
-            world.lines.push(Line::new(group, index, buffer, start));
+            let is_partial = world.rng.chance(50);
+            world.lines.push(Line::new(group, index, buffer, is_partial, start));
         }
         for group in 0..groups {
             let of_group = |(index, line): (usize, &Line)| if line.group == group { 1 << index } else { 0 };

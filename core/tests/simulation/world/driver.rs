@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use powerstream_core::read_buffer::READ_BYTES;
 use powerstream_core::session::{Session, Step};
 use powerstream_core::time::Instant;
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
@@ -10,7 +11,7 @@ use super::line::{Attempt, Line};
 use super::{SECRET, Storage, World, core};
 use crate::connection::{Connection, Context};
 use crate::faults::Fault;
-use crate::invariants::{Model, Phase};
+use crate::invariants::Phase;
 use crate::network::{End, Expected, Path, Read};
 use crate::responses::{HTTP, NETWORK};
 use crate::service::{HOUR, MS, SEC};
@@ -20,9 +21,9 @@ impl World {
     /// Performs the steps of a connection until it must wait.
     pub(super) fn advance(&mut self, index: usize) {
         loop {
-            if self.lines[index].start < self.lines[index].end {
+            if !self.lines[index].buffer.input().is_empty() {
                 self.drain(index);
-                if self.lines[index].start < self.lines[index].end {
+                if !self.lines[index].buffer.input().is_empty() {
                     // The consumer holds an event.
                     return;
                 }
@@ -55,7 +56,10 @@ impl World {
                     line.connection = None;
                     line.attempt = None;
                     line.wants_close = false;
-                    (line.start, line.end) = (0, 0);
+                    if line.buffer.input().is_empty() {
+                        self.take_left(index);
+                    }
+                    self.lines[index].discard_input();
                     core(|| self.sessions[index].handle_closed(now));
                 }
                 Step::Sleep { until } => {
@@ -290,6 +294,7 @@ impl World {
         let arrival = connection.next_arrival(self.now, until.as_nanos().max(self.now), &mut of);
         if arrival.is_none_or(|at| at > self.now) {
             if now >= until {
+                self.take_left(index);
                 core(|| self.sessions[index].handle_timeout(now));
                 return true;
             }
@@ -297,7 +302,9 @@ impl World {
             return false;
         }
         let Line { buffer, model, .. } = line;
-        let result = connection.path.read(self.now, buffer, &mut model.due, &mut model.end, &mut self.rng);
+        let room = buffer.room();
+        let length = room.len();
+        let result = connection.path.read(self.now, room, &mut model.due, &mut model.end, &mut self.rng);
         if model.meter.is_in_head() {
             model.meter.is_chunked = connection.is_chunked;
         }
@@ -315,60 +322,77 @@ impl World {
                     _ => 0,
                 };
                 let read_at = self.now - back.min(self.now - self.start);
-                line.cuts.push(&line.buffer[..count]);
+                line.buffer.handle_read(count);
+                let input = line.buffer.input();
+                let read = &input[input.len() - count..];
+                line.cuts.push(read);
                 if read_at < self.now {
                     line.model.late += self.now - read_at;
                 }
-                line.model.handle_read(read_at, &line.buffer[..count]);
-                (line.start, line.end, line.read_at) = (0, count, read_at);
+                line.model.handle_read(read_at, read);
+                line.read_at = read_at;
                 (line.decodes, line.busy.1) = (0, 0);
-                if count == line.buffer.len() || connection.path.has_more(self.now) {
+                if count == length || connection.path.has_more(self.now) {
                     core(|| session.handle_backlog(Instant::from_nanos(read_at)));
                 }
             }
             Read::Closed => {
                 line.cuts.handle_eof();
+                core(|| session.take_left(line.buffer.take_left()));
                 core(|| session.handle_eof(now));
             }
-            Read::Failed(kind) => core(|| session.handle_transport_error(TransportError::new(kind), now)),
+            Read::Failed(kind) => {
+                core(|| session.take_left(line.buffer.take_left()));
+                core(|| session.handle_transport_error(TransportError::new(kind), now));
+            }
             Read::Nothing => panic!("the network promised input"),
         }
         true
+    }
+
+    /// Passes on what was left in the buffer.
+    pub(super) fn take_left(&mut self, index: usize) {
+        core(|| self.sessions[index].take_left(self.lines[index].buffer.take_left()));
     }
 
     /// Decodes what was read, and handles the events.
     pub(super) fn drain(&mut self, index: usize) {
         loop {
             let line = &mut self.lines[index];
-            let read_at = Instant::from_nanos(if line.start < line.end { line.read_at } else { self.now });
+            let input = line.buffer.input();
+            let read_at = Instant::from_nanos(if input.is_empty() { self.now } else { line.read_at });
             line.decodes += 1;
-            assert!(line.decodes < line.buffer.len() as u64 + 1_000, "I14: more events than bytes");
-            let (start, end) = (line.start, line.end);
-            let input = &line.buffer[start..end];
+            assert!(line.decodes < READ_BYTES as u64 + 1_000, "I14: more events than bytes");
             let session = &mut self.sessions[index];
-            let (consumed, event) = core(|| session.scan(input, read_at));
+            let (consumed, event) = core(|| match line.is_partial {
+                true => session.scan_partial(input, read_at),
+                false => session.scan(input, read_at),
+            });
+            line.buffer.consume(consumed);
             let Some(event) = event else {
-                assert_eq!(consumed, end - start, "I5: input is left");
-                line.start = line.end;
+                assert!(line.is_partial || line.buffer.unread() == 0, "I5: input is left");
+                if !line.buffer.leave() {
+                    self.take_left(index);
+                }
+                let line = &self.lines[index];
                 match self.sessions[index].poll() {
                     Step::Event => {}
                     Step::Read { .. } => {
                         line.model.check_drained();
-                        check_bytes(&line.model, &self.sessions[index]);
+                        check_bytes(line, &self.sessions[index]);
                     }
                     _ => line.model.check_drained(),
                 }
                 return;
             };
-            line.start += consumed;
-            self.handle_event(index, &event, start, end);
+            self.handle_event(index, &event);
             if self.lines[index].cuts.is_complete() {
                 let config = self.config(self.origin());
                 self.lines[index].cuts.check(&config);
             }
             let line = &mut self.lines[index];
             let hold = std::mem::take(&mut line.hold);
-            if hold > 0 && line.start < line.end {
+            if hold > 0 && !line.buffer.input().is_empty() {
                 line.model.late += hold;
                 line.wake = self.now + hold;
                 return;
@@ -392,7 +416,8 @@ fn check_request(request: &[u8], is_https: bool) -> u64 {
 }
 
 /// Checks that the bytes of a stream add up.
-fn check_bytes(model: &Model, session: &Session<Storage>) {
+fn check_bytes(line: &Line, session: &Session<Storage>) {
+    let model = &line.model;
     if model.end.why.is_some() || model.phase != Phase::Streaming {
         return;
     }
@@ -402,5 +427,5 @@ fn check_bytes(model: &Model, session: &Session<Storage>) {
     assert!(content <= meter.content && counts.discarded == 0, "I5: {counts:?}, {meter:?}");
     assert!(content == meter.content || meter.in_message, "I5: {counts:?}, {meter:?}");
     let received = meter.head + meter.framing + meter.content;
-    assert_eq!(counts.received, received, "I5: all bytes");
+    assert_eq!(counts.received + line.buffer.unread() as u64, received, "I5: all bytes");
 }

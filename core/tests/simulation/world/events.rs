@@ -13,13 +13,7 @@ use crate::service::{Post, SEC, Service};
 use crate::transcript::note;
 
 impl World {
-    pub(super) fn handle_event(
-        &mut self,
-        index: usize,
-        event: &ScannedSessionEvent,
-        start: usize,
-        end: usize,
-    ) {
+    pub(super) fn handle_event(&mut self, index: usize, event: &ScannedSessionEvent) {
         let Self { sessions, lines, merge, statistics, services, group_judges, naive, .. } = self;
         let (now, wrong) = (self.now, self.head_back);
         let instant = Instant::from_nanos(now);
@@ -30,7 +24,7 @@ impl World {
         let session = &sessions[index];
         let covered = |of: ConnectionId| sessions[of.index()].covered_until();
         let Some(id) = ConnectionId::new(index) else { unreachable!("at most three connections") };
-        let event = core(|| session.lend(event, &buffer[start..end]));
+        let event = core(|| session.lend(event, buffer.scanned()));
         if !matches!(event, SessionEvent::Message(_) | SessionEvent::KeepAlive) {
             for text in [format!("{event:?}"), format!("{session:?}")] {
                 assert!(!text.contains(SECRET), "I20: the token is shown");
@@ -189,7 +183,7 @@ impl World {
             return;
         }
         let is_between = |index: usize| {
-            self.lines[index].start == self.lines[index].end && self.sessions[index].poll() != Step::Event
+            self.lines[index].buffer.input().is_empty() && self.sessions[index].poll() != Step::Event
         };
         if !(0..self.lines.len()).all(is_between) {
             return;

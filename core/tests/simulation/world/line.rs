@@ -1,5 +1,6 @@
 //! One connection of the merged stream, as its driver knows it.
 
+use powerstream_core::read_buffer::ReadBuffer;
 use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::connection::Connection;
@@ -20,10 +21,10 @@ pub(super) struct Line {
     /// What the current connection received, to decode it again.
     pub(super) cuts: Cuts,
     pub(super) connection: Option<Connection>,
-    pub(super) buffer: Vec<u8>,
-    /// The bytes of `buffer` that are not decoded, and when they were read.
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) buffer: ReadBuffer<Vec<u8>>,
+    /// Unfinished messages are left in the buffer.
+    pub(super) is_partial: bool,
+    /// When the bytes in the buffer were read.
     pub(super) read_at: u64,
     /// The next step happens at this time.
     pub(super) wake: u64,
@@ -66,7 +67,7 @@ pub(super) struct Attempt {
 }
 
 impl Line {
-    pub(super) fn new(group: usize, index: usize, buffer: usize, now: u64) -> Self {
+    pub(super) fn new(group: usize, index: usize, buffer: usize, is_partial: bool, now: u64) -> Self {
         Self {
             group,
             model: Model::new(),
@@ -74,9 +75,8 @@ impl Line {
             margin: Margin::new(),
             cuts: Cuts::new(),
             connection: None,
-            buffer: vec![0; buffer],
-            start: 0,
-            end: 0,
+            buffer: ReadBuffer::new(vec![0; buffer]),
+            is_partial,
             read_at: now,
             wake: now,
             attempt: None,
@@ -102,9 +102,15 @@ impl Line {
     pub(super) fn reset(&mut self, now: u64) {
         self.model = Model::new();
         (self.connection, self.attempt, self.wants_close) = (None, None, false);
-        (self.start, self.end, self.wake, self.has_begun) = (0, 0, now, false);
+        self.discard_input();
+        (self.wake, self.has_begun) = (now, false);
         (self.hold, self.late, self.early, self.back, self.head_back) = (0, 0, false, 0, 0);
         (self.margin, self.cuts) = (Margin::new(), Cuts::new());
+    }
+
+    /// Discards the rest of what was read.
+    pub(super) fn discard_input(&mut self) {
+        self.buffer.consume(self.buffer.unread());
     }
 
     pub(super) fn end_stream(&mut self, now: u64, statistics: &mut Statistics) {

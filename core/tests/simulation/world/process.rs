@@ -156,7 +156,7 @@ impl World {
         let now = self.instant();
         let line = &self.lines[index];
         let session = &mut self.sessions[index];
-        if line.start < line.end || session.is_paused() {
+        if !line.buffer.input().is_empty() || session.is_paused() {
             return;
         }
         let before = session.poll();
@@ -190,7 +190,10 @@ impl World {
                 assert!(steps < 10, "I12: the shutdown does not end");
                 match self.sessions[index].poll() {
                     Step::Event => self.drain(index),
-                    Step::Close => core(|| self.sessions[index].handle_closed(Instant::from_nanos(self.now))),
+                    Step::Close => {
+                        self.take_left(index);
+                        core(|| self.sessions[index].handle_closed(Instant::from_nanos(self.now)));
+                    }
                     Step::Done => break,
                     step => panic!("I12: {step:?} after a shutdown"),
                 }
