@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Instant as Watch;
 
+use powerstream_core::read_buffer::{BUFFER_BYTES, READ_BYTES, ReadBuffer};
 use powerstream_core::session::Session;
 use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::time::Instant;
@@ -48,13 +49,14 @@ fn state() -> Table {
     table
 }
 
-/// Which share of the messages' bytes is copied. A message is lent from the input if one read
-/// contained all of it, and from the storage if not, where each of its bytes was copied once.
+/// Which share of the messages' bytes is copied after the read. A message is lent from the read
+/// buffer, or from the storage, where each of its bytes was copied once. What is left in the buffer
+/// may be moved to its start.
 fn copies() -> Table {
     let posts = posts::load();
     let mut table = Table::new(
-        "Bytes copied, as a share of the bytes of messages. The limit is the share of messages that are split \
-         by the end of a read or of a chunk.",
+        "Bytes copied after the read, as a share of the bytes of messages. The limit is the share of messages \
+         that are split by the end of a read or of a chunk.",
         &["chunks", "a chunk a read", "16 KiB", "1,460 B"],
     );
     for shape in &SHAPES {
@@ -64,24 +66,32 @@ fn copies() -> Table {
             let mut connection = Connection::new(vec![0; 1 << 20], ConnectionConfig::default());
             connection.handle_connected(Instant::ZERO);
             assert_eq!(connection.decode(HEAD, Instant::ZERO).0, HEAD.len());
+            let mut buffer = ReadBuffer::new(vec![0; BUFFER_BYTES]);
             let (mut copied, mut total, mut cut) = (0, 0, 0);
-            wire.for_each_read(usize::MAX, |read| {
-                let mut input = read;
+            wire.for_each_read(READ_BYTES, |read| {
+                let left = buffer.unread();
+                let behind = buffer.scanned().as_ptr_range().end;
+                let room = buffer.room();
+                copied += if left == 0 || room.as_ptr() == behind { 0 } else { left };
+                room[..read.len()].copy_from_slice(read);
+                buffer.handle_read(read.len());
+                let mut is_cut = left > 0 || connection.buffered() > 0;
                 loop {
-                    let before = connection.buffered();
-                    let (consumed, event) = connection.decode(input, Instant::ZERO);
-                    let Some(event) = event.expect("a well-formed wire") else { return };
-                    if let ConnectionEvent::Message(message) = event {
+                    let (consumed, event) = connection.scan_partial(buffer.input(), Instant::ZERO);
+                    buffer.consume(consumed);
+                    let Some(event) = event.expect("a well-formed wire") else { break };
+                    let input = buffer.scanned();
+                    if let ConnectionEvent::Message(message) = connection.lend(event, input) {
                         total += message.len();
-                        let is_lent = read.as_ptr_range().contains(&message.as_ptr());
+                        let is_lent = input.as_ptr_range().contains(&message.as_ptr());
                         copied += if is_lent { 0 } else { message.len() };
                         // It began in an earlier read, or a chunk ends within it.
-                        let is_whole = before == 0
-                            && input[..consumed].windows(message.len()).any(|part| part == message);
-                        cut += if is_whole { 0 } else { message.len() };
+                        is_cut |= !input[..consumed].windows(message.len()).any(|part| part == message);
+                        cut += if is_cut { message.len() } else { 0 };
                     }
-                    input = &input[consumed..];
+                    is_cut = false;
                 }
+                assert!(buffer.leave(), "no Post takes half of the buffer");
             });
             assert!(copied <= cut, "{} {read}: {copied} bytes copied, {cut} of cut messages", shape.name);
             row.push(format!("{:.0} %", 100.0 * copied as f64 / total as f64));

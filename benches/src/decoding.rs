@@ -7,7 +7,7 @@ use powerstream_workload::posts;
 use powerstream_workload::wire::{Chunking, READ_SIZES, ReadSize, SHAPES, Shape, Wire};
 
 use crate::charts::{Chart, Scale};
-use crate::engines::{self, Engine, FLOOR, HTTPARSE, HYPER, OURS};
+use crate::engines::{self, CLASSIFIED, Engine, FLOOR, HTTPARSE, HYPER, OURS};
 use crate::measure::{median, ratio, turns};
 use crate::options::Options;
 use crate::report::{Section, Table, figure, nanos};
@@ -22,6 +22,8 @@ const DRAWN: [&str; 6] = [FLOOR, OURS, HTTPARSE, "ureq-proto, memchr", HYPER, "h
 struct Figures {
     nanos_a_message: f64,
     ratio: f64,
+    /// What it takes more than our engine, as a ratio to F.
+    more_than_ours: f64,
     allocations_a_message: f64,
 }
 
@@ -35,16 +37,23 @@ fn measure(options: &Options, wire: &Wire, engines: &[Engine]) -> Vec<Figures> {
     let times =
         turns(options, TURN, &mut states, |(state, expected)| assert_eq!(state.pass(wire), *expected));
     let floor = engines.iter().position(|engine| engine.name == FLOOR).expect("F is an engine");
+    let ours = engines.iter().position(|engine| engine.name == OURS).expect("it is an engine");
     let figures = states.iter_mut().zip(&times).map(|((state, _), passes)| {
         let before = (options.allocations)();
         state.pass(wire);
         Figures {
             nanos_a_message: median(passes.clone()) / wire.messages as f64,
             ratio: ratio(passes, &times[floor]),
+            more_than_ours: ratio(&difference(passes, &times[ours]), &times[floor]),
             allocations_a_message: ((options.allocations)() - before) as f64 / wire.messages as f64,
         }
     });
     figures.collect()
+}
+
+/// Returns the differences within each repetition.
+fn difference(passes: &[f64], from: &[f64]) -> Vec<f64> {
+    passes.iter().zip(from).map(|(pass, from)| pass - from).collect()
 }
 
 /// Measures every shape with every read size, and messages of 1 KiB to 1 MiB.
@@ -87,6 +96,14 @@ pub fn run(options: &Options) -> Section {
             }));
             row.push(figure(columns[0].2[index].allocations_a_message));
             table.rows.push(row);
+            if engine.name == CLASSIFIED {
+                let mut row = vec!["of which `classify`".to_owned()];
+                row.extend(
+                    columns.iter().map(|(.., figures)| format!("{:.2}", figures[index].more_than_ours)),
+                );
+                row.push("-".to_owned());
+                table.rows.push(row);
+            }
         }
         for (read, _, figures) in &columns {
             if matches!(read, ReadSize::Bytes(16_384 | 1_460) | ReadSize::Chunk) {

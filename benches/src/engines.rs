@@ -7,7 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 
-use powerstream_workload::framing::{Decoding, Found, Framing, Pass, Sink, classified};
+use powerstream_core::read_buffer::{BUFFER_BYTES, ReadBuffer};
+use powerstream_workload::framing::{Decoding, Found, Framing, Lent, Pass, Sink, classified};
 use powerstream_workload::wire::Wire;
 
 use crate::memory_peers::{Hyper, Ureq, UreqProto};
@@ -38,13 +39,15 @@ pub enum Finds {
 pub const FLOOR: &str = "F: memcpy + memchr LF";
 /// Our engine in the configuration that the runtimes use.
 pub const OURS: &str = "powerstream";
+/// Our engine, which also classifies each message.
+pub const CLASSIFIED: &str = "powerstream and `classify`";
 /// hyper as its documentation uses it.
 pub const HYPER: &str = "hyper, spawned, memchr";
 /// The fastest peer.
 pub const HTTPARSE: &str = "httparse by hand, memchr";
 
 /// All engines.
-pub const ALL: [Engine; 17] = [
+pub const ALL: [Engine; 15] = [
     Engine { name: FLOOR, start: |_| Box::new(CopyAndSearch::new(64 << 10)), finds: Finds::Lfs },
     Engine { name: "memcpy only", start: |_| Box::new(Copy::new(64 << 10)), finds: Finds::Bytes },
     // The floor with the recommended read size of the connection.
@@ -67,36 +70,18 @@ pub const ALL: [Engine; 17] = [
     },
     // The same for a framer that reads behind a cut message instead of joining its pieces.
     Engine {
-        name: "F behind what is cut, 16 KiB",
-        start: |_| Box::new(CopyBehindCut::new(16 << 10)),
+        name: "F behind what is cut",
+        start: |_| Box::new(CopyBehindCut(ReadBuffer::new(vec![0; BUFFER_BYTES]))),
         finds: Finds::Lfs,
     },
-    Engine {
-        name: "F behind what is cut, 64 KiB",
-        start: |_| Box::new(CopyBehindCut::new(64 << 10)),
-        finds: Finds::Lfs,
-    },
-    Engine {
-        name: "powerstream, bytes lent",
-        start: |sink| Box::new(Framing::new(None, sink)),
-        finds: Finds::Lines,
-    },
-    Engine { name: OURS, start: |sink| Box::new(Framing::buffered(sink)), finds: Finds::Lines },
-    Engine {
-        name: "powerstream, 16 KiB buffer",
-        start: |sink| Box::new(Framing::new(Some(16 << 10), sink)),
-        finds: Finds::Lines,
-    },
+    Engine { name: "powerstream, bytes lent", start: |sink| Box::new(Lent::new(sink)), finds: Finds::Lines },
+    Engine { name: OURS, start: |sink| Box::new(Framing::new(sink)), finds: Finds::Lines },
     Engine {
         name: "powerstream, `decode`",
-        start: |sink| Box::new(Decoding(Framing::buffered(sink))),
+        start: |sink| Box::new(Decoding::new(sink)),
         finds: Finds::Lines,
     },
-    Engine {
-        name: "powerstream and `classify`",
-        start: |sink| Box::new(Framing::buffered(classified(sink))),
-        finds: Finds::Lines,
-    },
+    Engine { name: CLASSIFIED, start: |sink| Box::new(Framing::new(classified(sink))), finds: Finds::Lines },
     Engine { name: HTTPARSE, start: |sink| Box::new(Httparse::new(64 << 10, sink)), finds: Finds::Lines },
     Engine { name: "ureq-proto, memchr", start: |sink| Box::new(UreqProto::new(sink)), finds: Finds::Lines },
     Engine { name: "ureq, read_until", start: |sink| Box::new(Ureq::new(sink)), finds: Finds::Lines },
@@ -283,46 +268,33 @@ impl Pass for JoinCut {
     }
 }
 
-/// Reads behind the cut line at the end of the buffer. Only what does not fit is moved.
-struct CopyBehindCut {
-    buffer: Vec<u8>,
-    /// The cut line is `buffer[start..end]`.
-    start: usize,
-    end: usize,
-}
-
-impl CopyBehindCut {
-    fn new(buffer: usize) -> Self {
-        Self { buffer: vec![0; buffer], start: 0, end: 0 }
-    }
-}
+/// Reads behind the cut line at the end of the buffer, and searches what is new for LF. Does not
+/// understand chunks.
+struct CopyBehindCut(ReadBuffer<Vec<u8>>);
 
 impl Pass for CopyBehindCut {
     fn pass(&mut self, wire: &Wire) -> Found {
-        let Self { buffer, start, end } = self;
         let mut found = Found::default();
-        wire.for_each_read(buffer.len() / 2, |read| {
-            if buffer.len() - *end < read.len() {
-                // Lines longer than half the buffer do not occur.
-                if *end - *start > buffer.len() / 2 {
-                    *start = *end;
+        wire.for_each_read(usize::MAX, |mut arrived| {
+            while !arrived.is_empty() {
+                let mut at = self.0.unread();
+                let room = self.0.room();
+                let (read, later) = arrived.split_at(arrived.len().min(room.len()));
+                arrived = later;
+                room[..read.len()].copy_from_slice(read);
+                black_box(room);
+                self.0.handle_read(read.len());
+                let input = self.0.input();
+                let mut start = 0;
+                while let Some(lf) = memchr::memchr(b'\n', &input[at..]) {
+                    found.lines += 1;
+                    at += lf + 1;
+                    start = at;
                 }
-                buffer.copy_within(*start..*end, 0);
-                (*start, *end) = (0, *end - *start);
+                self.0.consume(start);
+                assert!(self.0.leave(), "no line takes half of the buffer");
+                found.bytes += read.len();
             }
-            buffer[*end..*end + read.len()].copy_from_slice(read);
-            black_box(&mut *buffer);
-            let mut at = *end;
-            *end += read.len();
-            while let Some(lf) = memchr::memchr(b'\n', &buffer[at..*end]) {
-                found.lines += 1;
-                at += lf + 1;
-                *start = at;
-            }
-            if *start == *end {
-                (*start, *end) = (0, 0);
-            }
-            found.bytes += read.len();
         });
         found
     }

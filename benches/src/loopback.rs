@@ -11,6 +11,8 @@ use hyper::body::Bytes;
 use powerstream_blocking::{Blocking, Config, SessionEvent, Token};
 use powerstream_tls::TlsConfig;
 use powerstream_workload::posts::Random;
+use powerstream_workload::rules::{Compiled, parse, short};
+use powerstream_workload::texts::Language;
 use rustix::time::{ClockId, clock_gettime};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -217,9 +219,10 @@ const fn free(name: &'static str, client: Client) -> Contestant {
 }
 
 /// The first of those with the same number of cores is the floor of the others.
-const CONTESTANTS: [Contestant; 18] = [
+const CONTESTANTS: [Contestant; 19] = [
     pinned("bare blocking read", bare),
     pinned("blocking", |target, receiver| blocking(target, receiver, false)),
+    pinned("blocking, and 1,000 keyword rules", deciding),
     pinned("busy polling", |target, receiver| blocking(target, receiver, true)),
     pinned("bare, TCP_QUICKACK", quick_ack),
     // The floor of a client on tokio.
@@ -280,7 +283,7 @@ pub fn run(options: &Options) -> Section {
         command: "cargo bench --manifest-path benches/Cargo.toml --bench loopback",
         about: "The server is a process on the first core. Clients run on the second core; those named `free` or\n\
                 with 2 threads may use both, and compare with each other only. The latency of a Post is the time\n\
-                from when it is due to when the client has its id. Posts are due at random times, on average\n\
+                from when it is due to when the client has its id, or knows which rules match. Posts are due at random times, on average\n\
                 5,000 a second, regardless of the client (open loop). Over TLS, the bare loop reads by rustls.",
         tables,
         charts,
@@ -496,6 +499,22 @@ fn blocking(target: &Target, mut receiver: Receiver, busy_poll: bool) -> Receive
     let mut stream = client.with_runtime(runtime).stream().expect("a stream");
     while receiver.event(&stream.next().expect("an event")) {}
     receiver
+}
+
+/// [`blocking`], where a Post is delivered once it is known which rules it matches.
+fn deciding(target: &Target, mut receiver: Receiver) -> Receiver {
+    let mut rules = Compiled::new(&parse(&short(&Language::new(), 1_000)));
+    let client = powerstream_blocking::Client::new(target.config()).with_tls(target.tls());
+    let mut stream = client.stream().expect("a stream");
+    loop {
+        let event = stream.next().expect("an event");
+        if let SessionEvent::Message(message) = &event {
+            std::hint::black_box(rules.count_message(message.bytes));
+        }
+        if !receiver.event(&event) {
+            return receiver;
+        }
+    }
 }
 
 fn one_thread() -> tokio::runtime::Runtime {

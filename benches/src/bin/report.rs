@@ -2,13 +2,15 @@
 //! `docs/src/figures/`.
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml --bin report -- [--quick]` takes at most
-//! twenty minutes, and four with `--quick`. Run it on an idle machine.
+//! twenty minutes, and four with `--quick`. It begins once the machine is idle, and fails if it is not
+//! within five minutes. With `--quick` it does not wait.
 
 #[path = "../../../core/tests/counting/mod.rs"]
 mod counting;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use powerstream_benches::options::{Level, Options};
 use powerstream_benches::report::{Section, wrapped};
@@ -25,6 +27,9 @@ fn main() {
     loopback::receive_if_child();
     let options = Options::parse(counting::allocations);
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
+    if options.level == Level::Full {
+        wait_until_idle();
+    }
     let machine = machine();
     let measurements: [fn(&Options) -> Section; 6] =
         [costs::run, decoding::run, understanding::run, loopback::run, scale::run, matching::run];
@@ -57,6 +62,26 @@ fn main() {
     std::fs::write(&page, text).expect("the page of figures");
 }
 
+/// Waits until the load of the last minute is low. A build before the measurements raises it.
+fn wait_until_idle() {
+    const LOAD_MAX: f64 = 0.3;
+    for _ in 0..30 {
+        match load().parse::<f64>() {
+            Ok(load) if load > LOAD_MAX => eprintln!("waits for an idle machine; its load is {load}"),
+            _ => return,
+        }
+        std::thread::sleep(Duration::from_secs(10));
+    }
+    eprintln!("the machine's load stays above {LOAD_MAX}: stop other programs");
+    std::process::exit(1);
+}
+
+/// Returns the load of the last minute.
+fn load() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_owned()
+}
+
 /// Returns a sentence about the machine, the date and the commit.
 fn machine() -> String {
     let output = |program: &str, arguments: &[&str]| {
@@ -66,7 +91,6 @@ fn machine() -> String {
     };
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!(
         "Measured on {}, at commit {}, with {}, on {} cores of {}, {}. The load of the machine before the \
          run was {}.",
@@ -76,6 +100,6 @@ fn machine() -> String {
         std::thread::available_parallelism().map_or(0, usize::from),
         model.map_or("an unknown processor", |(_, model)| model),
         output("uname", &["-sr"]),
-        load.split(' ').next().unwrap_or("unknown"),
+        load(),
     )
 }

@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use powerstream_core::buffered::{BUFFER_BYTES, READ_BYTES};
 use powerstream_core::http::Origin;
+use powerstream_core::read_buffer::{BUFFER_BYTES, READ_BYTES, ReadBuffer};
 use powerstream_core::session::{Session, SessionConfig, SessionEvent};
 use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent, classify};
 use powerstream_core::time::{Instant, UnixTime};
@@ -48,6 +48,15 @@ pub fn classified(mut sink: Sink) -> Sink {
     })
 }
 
+/// Returns a connection at the start of a body.
+fn connection() -> Connection<Vec<u8>> {
+    let mut connection = Connection::new(vec![0; 1 << 20], ConnectionConfig::default());
+    connection.handle_connected(Instant::ZERO);
+    let (consumed, event) = connection.decode(HEAD, Instant::ZERO);
+    assert!(consumed == HEAD.len() && matches!(event, Ok(Some(ConnectionEvent::Head(_)))));
+    connection
+}
+
 /// Returns a session that has sent its request to a server without TLS on this machine.
 ///
 /// # Panics
@@ -64,67 +73,118 @@ pub fn session() -> Session<Vec<u8>> {
     session
 }
 
-/// The connection, with a read buffer (`Some`) or with the wire as its input.
+/// The connection with the read buffer of the runtimes.
 pub struct Framing {
     connection: Connection<Vec<u8>>,
-    buffer: Option<Vec<u8>>,
-    /// The length of a read that is not long.
-    read_bytes: usize,
+    buffer: ReadBuffer<Vec<u8>>,
     now: u64,
     sink: Sink,
 }
 
 impl Framing {
     /// Creates the connection at the start of a body. `sink` receives each message.
-    ///
-    /// # Panics
-    /// If the connection rejects the response head.
     #[must_use]
-    pub fn new(buffer: Option<usize>, sink: Sink) -> Self {
-        let mut connection = Connection::new(vec![0; 1 << 20], ConnectionConfig::default());
-        connection.handle_connected(Instant::ZERO);
-        let (consumed, event) = connection.decode(HEAD, Instant::ZERO);
-        assert!(consumed == HEAD.len() && matches!(event, Ok(Some(ConnectionEvent::Head(_)))));
-        let read_bytes = buffer.unwrap_or(usize::MAX);
-        Self { connection, buffer: buffer.map(|bytes| vec![0; bytes]), read_bytes, now: 0, sink }
+    pub fn new(sink: Sink) -> Self {
+        Self { connection: connection(), buffer: ReadBuffer::new(vec![0; BUFFER_BYTES]), now: 0, sink }
     }
+}
 
-    /// Creates the connection with the buffer of the runtimes: a read uses all of it if the one
-    /// before returned at least [`READ_BYTES`].
-    #[must_use]
-    pub fn buffered(sink: Sink) -> Self {
-        Self { read_bytes: READ_BYTES, ..Self::new(Some(BUFFER_BYTES), sink) }
-    }
-
-    /// Copies each read into the buffer, if there is one, and calls `read` with it.
-    #[inline]
-    fn reads(
-        &mut self,
-        wire: &Wire,
-        mut read: impl FnMut(&mut Connection<Vec<u8>>, &[u8], Instant, &mut Found, &mut Sink),
-    ) -> Found {
+impl Pass for Framing {
+    fn pass(&mut self, wire: &Wire) -> Found {
         let mut found = Found::default();
-        let Self { connection, buffer, read_bytes, now, sink } = self;
-        match buffer {
-            Some(buffer) => {
-                let mut is_long = false;
-                wire.for_each_read(usize::MAX, |mut arrived| {
-                    while !arrived.is_empty() {
-                        let most = if is_long { buffer.len() } else { *read_bytes };
-                        let (bytes, later) = arrived.split_at(arrived.len().min(most));
-                        (is_long, arrived) = (bytes.len() >= READ_BYTES, later);
-                        buffer[..bytes.len()].copy_from_slice(bytes);
-                        black_box(&mut *buffer);
-                        *now += 1;
-                        read(connection, &buffer[..bytes.len()], Instant::from_nanos(*now), &mut found, sink);
-                    }
-                });
-            }
-            None => wire.for_each_read(usize::MAX, |bytes| {
+        let Self { connection, buffer, now, sink } = self;
+        wire.for_each_read(usize::MAX, |mut arrived| {
+            while !arrived.is_empty() {
+                let room = buffer.room();
+                let (read, later) = arrived.split_at(arrived.len().min(room.len()));
+                arrived = later;
+                room[..read.len()].copy_from_slice(read);
+                black_box(room);
+                buffer.handle_read(read.len());
                 *now += 1;
-                read(connection, bytes, Instant::from_nanos(*now), &mut found, sink);
-            }),
-        }
+                let mut input = buffer.input();
+                let left = loop {
+                    let (consumed, event) = connection.scan_partial(input, Instant::from_nanos(*now));
+                    let Some(event) = event.expect("the wire is well-formed") else {
+                        break input.len() - consumed;
+                    };
+                    found.event(connection.lend(event, input), sink);
+                    input = &input[consumed..];
+                };
+                buffer.consume(buffer.unread() - left);
+                if !buffer.leave() {
+                    connection.take_left(buffer.take_left());
+                }
+            }
+        });
+        found
+    }
+}
+
+/// The connection in the simplest loop: `decode`, which consumes all of a buffer.
+pub struct Decoding {
+    connection: Connection<Vec<u8>>,
+    buffer: Vec<u8>,
+    now: u64,
+    sink: Sink,
+}
+
+impl Decoding {
+    /// Creates the connection at the start of a body. `sink` receives each message.
+    #[must_use]
+    pub fn new(sink: Sink) -> Self {
+        Self { connection: connection(), buffer: vec![0; READ_BYTES], now: 0, sink }
+    }
+}
+
+impl Pass for Decoding {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        let Self { connection, buffer, now, sink } = self;
+        wire.for_each_read(buffer.len(), |read| {
+            buffer[..read.len()].copy_from_slice(read);
+            black_box(&mut *buffer);
+            *now += 1;
+            let mut input = &buffer[..read.len()];
+            loop {
+                let (consumed, event) = connection.decode(input, Instant::from_nanos(*now));
+                let Some(event) = event.expect("the wire is well-formed") else { return };
+                found.event(event, sink);
+                input = &input[consumed..];
+            }
+        });
+        found
+    }
+}
+
+/// The connection with the wire as its input.
+pub struct Lent {
+    connection: Connection<Vec<u8>>,
+    now: u64,
+    sink: Sink,
+}
+
+impl Lent {
+    /// Creates the connection at the start of a body. `sink` receives each message.
+    #[must_use]
+    pub fn new(sink: Sink) -> Self {
+        Self { connection: connection(), now: 0, sink }
+    }
+}
+
+impl Pass for Lent {
+    fn pass(&mut self, wire: &Wire) -> Found {
+        let mut found = Found::default();
+        let Self { connection, now, sink } = self;
+        wire.for_each_read(usize::MAX, |mut input| {
+            *now += 1;
+            loop {
+                let (consumed, event) = connection.scan(input, Instant::from_nanos(*now));
+                let Some(event) = event.expect("the wire is well-formed") else { return };
+                found.event(connection.lend(event, input), sink);
+                input = &input[consumed..];
+            }
+        });
         found
     }
 }
@@ -147,35 +207,6 @@ impl Found {
             ConnectionEvent::KeepAlive => self.lines += 1,
             event => panic!("unexpected: {event:?}"),
         }
-    }
-}
-
-impl Pass for Framing {
-    fn pass(&mut self, wire: &Wire) -> Found {
-        self.reads(wire, |connection, mut input, now, found, sink| {
-            loop {
-                let (consumed, raw) = connection.scan(input, now);
-                let Some(raw) = raw.expect("the wire is well-formed") else { return };
-                found.event(connection.lend(raw, input), sink);
-                input = &input[consumed..];
-            }
-        })
-    }
-}
-
-/// The same with `decode`, which scans and lends in one call.
-pub struct Decoding(pub Framing);
-
-impl Pass for Decoding {
-    fn pass(&mut self, wire: &Wire) -> Found {
-        self.0.reads(wire, |connection, mut input, now, found, sink| {
-            loop {
-                let (consumed, event) = connection.decode(input, now);
-                let Some(event) = event.expect("the wire is well-formed") else { return };
-                found.event(event, sink);
-                input = &input[consumed..];
-            }
-        })
     }
 }
 

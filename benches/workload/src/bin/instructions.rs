@@ -9,7 +9,7 @@ use powerstream_core::dedup::{Insert, Window, WindowConfig};
 use powerstream_core::stream::{PostId, classify};
 use powerstream_core::time::Instant;
 use powerstream_workload::driver::Driven;
-use powerstream_workload::framing::{Found, Framing, Pass, Sessions, skim};
+use powerstream_workload::framing::{Found, Framing, Lent, Pass, Sessions, skim};
 use powerstream_workload::posts::{self, Random};
 use powerstream_workload::rules::{Compiled, of_all_kinds, parse, short};
 use powerstream_workload::texts::Language;
@@ -21,7 +21,7 @@ const POSTS: usize = 96;
 /// Ids of a run of the path `dedup`. Each is inserted twice.
 const IDS: u64 = 4_096;
 
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 26] = [
     "frame/one/16384",
     "frame/one/1460",
     "frame/one/chunk",
@@ -31,9 +31,16 @@ const PATHS: [&str; 21] = [
     "frame/split/1460",
     "frame/tiny/16384",
     "frame/tiny/1460",
+    // The same with a copy of each read to the buffer of the runtimes.
+    "read/one/1460",
+    "read/sixteen/16384",
+    "read/split/1460",
     // ..per KiB of messages of this many KiB.
     "large/16",
     "large/1000",
+    // ..that are left in the buffer until they are whole, in reads of 100 bytes.
+    "left/4",
+    "left/28",
     "classify",
     "classify/id_last",
     "session/one/chunk",
@@ -82,17 +89,28 @@ fn main() {
     };
     let live = || wire("one", ReadSize::Chunk);
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["frame", "one", "chunk"] => pass(&mut Framing::new(None, skim()), &live()),
+        ["read", shape, bytes] => {
+            let read = ReadSize::Bytes(bytes.parse().expect("a number"));
+            pass(&mut Framing::new(skim()), &wire(shape, read));
+        }
+        ["frame", "one", "chunk"] => pass(&mut Lent::new(skim()), &live()),
         ["frame", shape, bytes] => {
             let read = ReadSize::Bytes(bytes.parse().expect("a number"));
-            pass(&mut Framing::new(None, skim()), &wire(shape, read));
+            pass(&mut Lent::new(skim()), &wire(shape, read));
         }
         ["large", kib] => {
             let kib: usize = kib.parse().expect("a number");
             let posts = vec![posts::sized(kib << 10); 2_000 / kib];
             let shape = Shape { content: 3 << 20, ..SHAPES[2] };
             let wire = Wire::new(&posts, &shape, ReadSize::Bytes(1_460));
-            let mut engine = Framing::new(None, skim());
+            let mut engine = Lent::new(skim());
+            let found = Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes };
+            count(wire.messages * kib, || assert_eq!(engine.pass(&wire), found));
+        }
+        ["left", kib] => {
+            let kib: usize = kib.parse().expect("a number");
+            let wire = Wire::new(&vec![posts::sized(kib << 10); 112 / kib], &SHAPES[0], ReadSize::Bytes(100));
+            let mut engine = Framing::new(skim());
             let found = Found { lines: wire.messages + wire.keep_alives, bytes: wire.message_bytes };
             count(wire.messages * kib, || assert_eq!(engine.pass(&wire), found));
         }
