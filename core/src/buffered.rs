@@ -102,8 +102,9 @@ where
         self.received_at = at;
     }
 
-    /// Returns the memory to read into: [`ReadBuffer::room`]. Use it only if [`Self::poll`] asks
-    /// for a read.
+    /// Returns the memory to read into: [`ReadBuffer::room`]. Call it only if [`Self::poll`] asks
+    /// for a read. It is valid until the next call of another function than [`Self::handle_read`]:
+    /// the next read may go to another place.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.buffer.room()
@@ -132,8 +133,7 @@ where
     ///
     /// Panics if `count` exceeds the length of that buffer.
     pub fn handle_read(&mut self, count: usize, now: Instant) {
-        let is_full = count == self.buffer.room().len();
-        self.buffer.handle_read(count);
+        let is_full = self.buffer.handle_read(count);
         self.read_at = now;
         self.find_event(now);
         if is_full {

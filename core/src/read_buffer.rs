@@ -1,8 +1,8 @@
 //! A buffer to read into, in which an unfinished message stays where it was read.
 //!
 //! A read usually ends within a message. The next read goes behind its first part, so that the
-//! message becomes whole without being copied. It is moved to the start of the buffer only when the
-//! room behind it is used up.
+//! message becomes whole without being copied. It is moved to the start of the buffer if little room
+//! is left behind it, and before a long read.
 //!
 //! A live stream needs reads of [`READ_BYTES`] only. If a read fills that, more input is waiting,
 //! and a longer buffer is used as a whole, so that a backlog takes fewer system calls. A read that
@@ -43,8 +43,8 @@ use core::fmt;
 /// maximum of a TLS record.
 pub const READ_BYTES: usize = 16_384;
 
-/// A good length of a read buffer, in bytes. Only a backlog uses more than the first two
-/// [`READ_BYTES`] of it.
+/// A good length of a read buffer, in bytes. Without a backlog and without long messages, only the
+/// first two [`READ_BYTES`] of it are used.
 pub const BUFFER_BYTES: usize = 4 * READ_BYTES;
 
 /// A buffer to read into. `B` is its memory: `Vec<u8>`, `Box<[u8]>`, `[u8; N]`, `&mut [u8]`.
@@ -53,6 +53,8 @@ pub struct ReadBuffer<B> {
     /// The bytes that are not consumed are `bytes[start..end]`.
     start: usize,
     end: usize,
+    /// The end of the room that was lent last.
+    room_end: usize,
     /// Where the input that was scanned last started.
     scanned: usize,
     /// The bytes that are not consumed were scanned. They need more input.
@@ -70,13 +72,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ReadBuffer<B> {
     /// Panics if `bytes` is empty.
     pub fn new(bytes: B) -> Self {
         assert!(!bytes.as_ref().is_empty(), "the read buffer must not be empty");
-        Self { bytes, start: 0, end: 0, scanned: 0, is_left: false, is_long: false }
+        Self { bytes, start: 0, end: 0, room_end: 0, scanned: 0, is_left: false, is_long: false }
     }
 
     /// Returns the room for the next read: up to [`READ_BYTES`], or all room if the last read
-    /// returned as many bytes or more. Never empty if all input was scanned.
+    /// returned as many bytes or more. Not empty after [`Self::leave`], and [`Self::take_left`] if
+    /// it returned `false`.
     ///
     /// Bytes that were left may be moved, so an event that was found before can no longer be lent.
+    /// The room is valid until the next call of another function than [`Self::handle_read`].
     #[must_use]
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
@@ -89,20 +93,24 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ReadBuffer<B> {
         }
         self.scanned = self.start;
         let most = if self.is_long { length } else { length.min(self.end + READ_BYTES) };
+        self.room_end = most;
         &mut self.bytes.as_mut()[self.end..most]
     }
 
-    /// Reports that `count` bytes were read into [`Self::room`].
+    /// Reports that `count` bytes were read into [`Self::room`]. Returns true if they fill it.
     ///
     /// # Panics
     ///
-    /// Panics if the buffer does not have as many bytes behind the unconsumed ones.
+    /// Panics if the room is shorter.
     #[inline]
-    pub fn handle_read(&mut self, count: usize) {
-        assert!(count <= self.bytes.as_ref().len() - self.end, "`count` exceeds the length of the room");
+    pub fn handle_read(&mut self, count: usize) -> bool {
+        let room = self.room_end - self.end;
+        assert!(count <= room, "`count` exceeds the length of the room");
         self.is_long = count >= READ_BYTES;
-        self.is_left = false;
+        // Without new bytes there is nothing to scan.
+        self.is_left &= count == 0;
         self.end += count;
+        count == room
     }
 
     /// Returns the input to scan next: all bytes that are not consumed, or nothing if they were
@@ -154,9 +162,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ReadBuffer<B> {
     pub fn take_left(&mut self) -> &[u8] {
         let left = if self.is_left { self.start..self.end } else { 0..0 };
         if self.is_left {
-            (self.start, self.end, self.scanned, self.is_left) = (0, 0, 0, false);
+            self.clear();
         }
         &self.bytes.as_ref()[left]
+    }
+
+    /// Discards all bytes. Call it before a new connection.
+    pub fn clear(&mut self) {
+        (self.start, self.end, self.room_end, self.scanned, self.is_left) = (0, 0, 0, 0, false);
     }
 }
 
@@ -201,6 +214,26 @@ mod tests {
     }
 
     #[test]
+    fn a_read_of_nothing_leaves_what_was_left() {
+        let mut buffer = ReadBuffer::new(vec![0; 12]);
+        read(&mut buffer, b"abc");
+        assert!(buffer.leave());
+        read(&mut buffer, b"");
+        assert_eq!((buffer.input(), buffer.unread()), (&b""[..], 3));
+        buffer.clear();
+        assert_eq!(buffer.take_left(), b"");
+        assert_eq!((buffer.unread(), buffer.room().len()), (0, 12));
+    }
+
+    #[test]
+    #[should_panic(expected = "exceeds the length of the room")]
+    fn a_read_beyond_the_room_panics() {
+        let mut buffer = ReadBuffer::new(vec![0; BUFFER_BYTES]);
+        assert_eq!(buffer.room().len(), READ_BYTES);
+        buffer.handle_read(READ_BYTES + 1);
+    }
+
+    #[test]
     fn more_than_half_of_the_buffer_is_not_left() {
         let mut buffer = ReadBuffer::new(vec![0; 12]);
         read(&mut buffer, b"abcdef");
@@ -222,7 +255,7 @@ mod tests {
             (1, READ_BYTES),
         ] {
             assert_eq!(buffer.room().len(), room);
-            buffer.handle_read(count);
+            assert_eq!(buffer.handle_read(count), count == room);
             buffer.consume(count);
         }
     }

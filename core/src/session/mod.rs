@@ -211,15 +211,21 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// unconsumed, so that it does not have to be copied.
     ///
     /// If bytes of `input` are left when the event is `None`, pass them at the start of the next
-    /// input, with more bytes behind them. Or pass them to [`Self::take_left`], as before every
-    /// call that reports an end or the time.
-    /// [`Buffered`](crate::buffered::Buffered) does that.
+    /// input, with more behind them. Or pass them to [`Self::take_left`], as before [`Self::scan`],
+    /// [`Self::handle_eof`], [`Self::handle_transport_error`], [`Self::handle_timeout`] and
+    /// [`Self::handle_closed`]. [`Buffered`](crate::buffered::Buffered) does that.
+    ///
+    /// # Panics
+    /// Panics if `input` is shorter than the bytes that were left.
     pub fn scan_partial(&mut self, input: &[u8], now: Instant) -> (usize, Option<ScannedSessionEvent>) {
         self.scan_or_leave::<true>(input, now)
     }
 
     /// Takes the bytes that [`Self::scan_partial`] left, all of them. Does nothing if `left` is
     /// empty.
+    ///
+    /// # Panics
+    /// Panics if `left` has another length, unless it is empty.
     pub fn take_left(&mut self, left: &[u8]) {
         self.connection.take_left(left);
     }

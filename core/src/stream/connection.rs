@@ -436,11 +436,16 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// unconsumed, so that it does not have to be copied.
     ///
     /// If bytes of `input` are left when the event is `None`, pass them at the start of the next
-    /// input. Or pass them to [`Self::take_left`], as before [`Self::handle_eof`] and every other
-    /// call that may end the connection. [`ReadBuffer`](crate::read_buffer::ReadBuffer) keeps them.
+    /// input, with more behind them. Or pass them to [`Self::take_left`], as before [`Self::scan`],
+    /// [`Self::handle_eof`], [`Self::handle_timeout`] and [`Self::handle_closed`].
+    /// [`ReadBuffer`](crate::read_buffer::ReadBuffer) keeps them. Until then they are not among the
+    /// received bytes of [`Self::byte_counts`].
     ///
     /// # Errors
     /// The errors of [`Self::scan`].
+    ///
+    /// # Panics
+    /// Panics if `input` is shorter than the bytes that were left.
     #[inline(always)]
     pub fn scan_partial(
         &mut self,
@@ -452,14 +457,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
 
     /// Takes the bytes that [`Self::scan_partial`] left, all of them. Does nothing if `left` is
     /// empty.
+    ///
+    /// # Panics
+    /// Panics if `left` has another length, unless it is empty.
     pub fn take_left(&mut self, left: &[u8]) {
-        debug_assert!(left.len() == self.left, "{} of {} bytes that were left", left.len(), self.left);
-        if !left.is_empty() {
-            self.left = 0;
-            self.framer.take_left(left, &mut self.storage.as_mut()[..self.capacity]);
-            self.content -= left.len() as u64;
-            self.counts.received += left.len() as u64;
+        if left.is_empty() {
+            return;
         }
+        assert!(left.len() == self.left, "these are not the bytes that were left");
+        self.left = 0;
+        self.framer.take_left(left, &mut self.storage.as_mut()[..self.capacity]);
+        self.content -= left.len() as u64;
+        self.counts.received += left.len() as u64;
     }
 
     // Inlined into the caller's loop: the calls keep everything else out of line.
@@ -474,7 +483,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
             if !MAY_LEAVE {
                 self.left = 0;
             }
-            if MAY_LEAVE && self.left > 0 && !input.is_empty() {
+            if MAY_LEAVE && self.left > 0 {
                 self.scan_left(input, now)
             } else if input.len() < BLOCK && self.scan_within(input, now) {
                 (input.len(), Ok(None))
@@ -857,6 +866,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         now: Instant,
     ) -> (usize, Result<Option<ScannedConnectionEvent>, ConnectionError>) {
         let left = self.left;
+        if input.is_empty() {
+            return (0, Ok(None));
+        }
+        assert!(input.len() >= left, "the input does not begin with the bytes that were left");
         // No truncation: at most the input's length.
         let here = self.content.min(input.len() as u64) as usize;
         let lf = memchr::memchr(b'\n', &input[left..here]).map(|lf| left + lf);
@@ -874,8 +887,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.liveness.handle_content(now);
                 self.drained(input, 0, now)
             }
-            // The chunk ends within the message, or few bytes follow, or an LF that may be white
-            // space.
+            // The chunk ends within the message, or few bytes follow, or a bare LF, or the limit is
+            // near.
             _ => {
                 self.take_left(&input[..left]);
                 let (consumed, result) = self.scan_stream::<true>(&input[left..], now);

@@ -11,7 +11,8 @@
 //!   input until more has been read behind it.
 //! - A message over the limit is skipped and reported with its length, whether it was split or not.
 //! - `memchr` searches for LF, so each byte is read once. Bytes before a bare LF and bytes over the
-//!   limit are read twice. A CR before the LF may already be in storage.
+//!   limit are read twice, and so are a few behind a message that was left and then stored. A CR
+//!   before the LF may already be in storage.
 //!
 //! UTF-8 is not validated: that costs six times the framing. The code that reads a field validates
 //! it.
@@ -65,8 +66,10 @@ pub struct Framer {
     skipping: Option<Skipping>,
     /// The nesting state. It has read the message only as far as a bare LF or the limit required.
     nesting: Nesting,
-    /// The last run ended within a message, so the next one may, too.
+    /// The last message was split across runs, so the next one may be, too.
     is_split: bool,
+    /// So is the unfinished message. Only [`Self::next_or_leave`] that may leave sets both.
+    is_run_over: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +83,14 @@ impl Framer {
     /// + 1` bytes: a message of the maximum length and the CR after it.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { limit, spill: Spill::EMPTY, skipping: None, nesting: Nesting::START, is_split: false }
+        Self {
+            limit,
+            spill: Spill::EMPTY,
+            skipping: None,
+            nesting: Nesting::START,
+            is_split: false,
+            is_run_over: false,
+        }
     }
 
     /// Returns the bytes of the unfinished message, including skipped ones; 0 between messages.
@@ -125,13 +135,13 @@ impl Framer {
                 if is_cut && !self.is_split && self.is_between() && self.may_leave(run.len()) {
                     return (0, None);
                 }
-                self.is_split |= !is_cut;
+                self.is_run_over |= !is_cut;
             }
             self.take_in(run, storage);
             return (run.len(), None);
         };
         if MAY_LEAVE {
-            self.is_split &= !self.is_between();
+            self.is_split = core::mem::take(&mut self.is_run_over);
         }
         if self.is_behind_cr(run, lf, storage) {
             return (lf + 1, Some(self.frame(input, start, &run[..lf], true, storage)));
@@ -249,8 +259,8 @@ impl Framer {
         !self.spill.is_empty()
     }
 
-    /// Returns true if the first `length` bytes of a message may be left in the input, with respect
-    /// to their number. Fewer bytes than a block are faster to append than to search again.
+    /// Returns true if so many bytes of a message may be left in the input. Fewer than a block are
+    /// faster to append.
     #[inline(always)]
     pub(crate) const fn may_leave(&self, length: usize) -> bool {
         length >= BLOCK && length <= self.limit

@@ -376,6 +376,35 @@ fn message_is_delivered_by_the_call_that_reads_its_last_byte() {
     );
 }
 
+/// Returns the number of bytes that are left of `read`, which are not passed on.
+fn left_of(connection: &mut Connection<Vec<u8>>, read: &[u8]) -> usize {
+    let mut input = read;
+    loop {
+        let (consumed, event) = connection.scan_partial(input, Instant::ZERO);
+        input = &input[consumed..];
+        if event.expect("the wire is well-formed").is_none() {
+            break;
+        }
+    }
+    connection.take_left(input);
+    input.len()
+}
+
+/// A message that is left and then stored is copied once more. Where chunks split messages, that
+/// would be the rule.
+#[test]
+fn message_is_left_unless_a_chunk_split_the_last_one() {
+    let mut connection = Connection::new(vec![0; 128], ConnectionConfig::default());
+    connection.handle_connected(Instant::ZERO);
+    let mut left = |read: &[u8]| left_of(&mut connection, read);
+    let (beginning, end) = (b"{\"text\":\"0123456789ab", b"\"}\r\n");
+    assert_eq!(left(&[HEAD, b"40\r\n", beginning].concat()), 21);
+    assert_eq!(left(&[&end[..], b"{\"text\":\"01234"].concat()), 0, "fewer than 16 bytes");
+    assert_eq!(left(&[b"0123456789", &end[..], b"{\"text\":\"01"].concat()), 0, "the chunk ends");
+    assert_eq!(left(&[b"\r\n40\r\n01234567", &end[..], beginning].concat()), 0, "after a split message");
+    assert_eq!(left(&[&end[..], beginning].concat()), 21, "after one that was not split");
+}
+
 /// Each byte is examined at most once for the nesting. Examining it again at each LF would take
 /// minutes here.
 #[test]

@@ -14,6 +14,7 @@ pub(crate) use plan::{Case, Plan};
 use powerstream_core::dedup::{Window, WindowConfig};
 use powerstream_core::http::{BearerToken, Origin};
 use powerstream_core::merge::{ConnectionStats, Merge, ReplicaGroup, Topology};
+use powerstream_core::read_buffer::BUFFER_BYTES;
 use powerstream_core::session::{Session, SessionConfig, Step};
 use powerstream_core::time::{Instant, UnixTime};
 
@@ -131,7 +132,8 @@ impl World {
         if !world.has_date {
             world.wall = 0;
         }
-        let buffer = if is_dense { world.rng.pick(&[1, 2, 17, 300, 16_384]) } else { 16_384 };
+        let buffer =
+            if is_dense { world.rng.pick(&[1, 2, 17, 300, 16_384, BUFFER_BYTES]) } else { BUFFER_BYTES };
         for index in 0..lines {
             let group = if groups == 1 { 0 } else { index };
             let is_partial = world.rng.chance(50);

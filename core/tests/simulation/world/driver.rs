@@ -56,10 +56,8 @@ impl World {
                     line.connection = None;
                     line.attempt = None;
                     line.wants_close = false;
-                    if line.buffer.input().is_empty() {
-                        self.take_left(index);
-                    }
-                    self.lines[index].discard_input();
+                    self.take_left(index);
+                    self.lines[index].buffer.clear();
                     core(|| self.sessions[index].handle_closed(now));
                 }
                 Step::Sleep { until } => {

@@ -102,15 +102,10 @@ impl Line {
     pub(super) fn reset(&mut self, now: u64) {
         self.model = Model::new();
         (self.connection, self.attempt, self.wants_close) = (None, None, false);
-        self.discard_input();
+        self.buffer.clear();
         (self.wake, self.has_begun) = (now, false);
         (self.hold, self.late, self.early, self.back, self.head_back) = (0, 0, false, 0, 0);
         (self.margin, self.cuts) = (Margin::new(), Cuts::new());
-    }
-
-    /// Discards the rest of what was read.
-    pub(super) fn discard_input(&mut self) {
-        self.buffer.consume(self.buffer.unread());
     }
 
     pub(super) fn end_stream(&mut self, now: u64, statistics: &mut Statistics) {
