@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use powerstream_core::http::{BearerToken, Origin};
+use powerstream_core::read_buffer::ReadBuffer;
 use powerstream_core::session::{Session, SessionConfig, SessionEvent, Step};
 use powerstream_core::stream::ConnectionConfig;
 use powerstream_core::time::{Instant, UnixTime};
@@ -16,6 +17,8 @@ use crate::shared::{arbitrary, reference_decoder};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
+    /// The session's seed. If it is odd, unfinished messages are left in a read buffer of as many
+    /// bytes.
     seed: u8,
     backfill: bool,
     resume_from: Option<u32>,
@@ -114,6 +117,7 @@ enum Place {
 struct Run<'c> {
     config: &'c SessionConfig<'c>,
     session: Session<Vec<u8>>,
+    buffer: Option<ReadBuffer<Vec<u8>>>,
     now: u64,
     wall: u64,
     /// The bytes that the session received on this connection, and whether the peer then closed.
@@ -141,6 +145,7 @@ fn check(input: &Input<'_>) {
     let mut run = Run {
         config: &config,
         session: session.expect("a valid configuration"),
+        buffer: (input.seed % 2 == 1).then(|| ReadBuffer::new(vec![0; usize::from(input.seed)])),
         now: BEGIN.0,
         wall: BEGIN.1,
         wire: Vec::new(),
@@ -220,6 +225,9 @@ impl Run<'_> {
     fn perform(&mut self, op: Op<'_>) {
         let may_end = matches!(op, Op::Deadline { .. } | Op::Fault(_) | Op::Eof | Op::Closed);
         self.is_cut |= self.is_draining && may_end;
+        if let Some(buffer) = self.buffer.as_mut().filter(|_| may_end) {
+            self.session.take_left(buffer.take_left());
+        }
         match op {
             Op::Deadline { offset } => {
                 // The offset is in nanoseconds next to the deadline, and in seconds far from it.
@@ -312,6 +320,41 @@ impl Run<'_> {
     }
 
     fn decode(&mut self, mut bytes: &[u8]) {
+        let Some(mut buffer) = self.buffer.take() else { return self.decode_lent(bytes) };
+        loop {
+            let room = buffer.room();
+            let length = bytes.len().min(room.len());
+            let (read, behind) = bytes.split_at(length);
+            room[..length].copy_from_slice(read);
+            if length > 0 {
+                buffer.handle_read(length);
+            }
+            self.decode_buffer(&mut buffer);
+            bytes = behind;
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        self.buffer = Some(buffer);
+    }
+
+    fn decode_buffer(&mut self, buffer: &mut ReadBuffer<Vec<u8>>) {
+        for _ in 0..buffer.input().len() + 8 {
+            let (consumed, event) = self.session.scan_partial(buffer.input(), Instant::from_nanos(self.now));
+            buffer.consume(consumed);
+            let Some(event) = event else {
+                if !buffer.leave() {
+                    self.session.take_left(buffer.take_left());
+                }
+                return;
+            };
+            let event = self.session.lend(&event, buffer.scanned());
+            self.place = next(self.place, &event, &mut self.messages);
+        }
+        panic!("more events than bytes");
+    }
+
+    fn decode_lent(&mut self, mut bytes: &[u8]) {
         // Each event takes a byte, except the notices and the end of the stream.
         for _ in 0..bytes.len() + 8 {
             let (consumed, event) = self.session.decode(bytes, Instant::from_nanos(self.now));
@@ -321,41 +364,7 @@ impl Run<'_> {
                 return;
             };
             bytes = &bytes[consumed..];
-            let next = match (event, self.place) {
-                (SessionEvent::Connected(connected), Place::Away) => {
-                    assert!((200..300).contains(&connected.head.status()));
-                    assert!(
-                        connected.gap.is_none_or(|gap| gap.from <= gap.to && gap.local_from <= gap.local_to)
-                    );
-                    assert!(connected.server_earliest <= connected.server_latest);
-                    Place::Streaming
-                }
-                (SessionEvent::Message(message), Place::Streaming) => {
-                    self.messages.push(message.bytes.to_vec());
-                    Place::Streaming
-                }
-                (
-                    SessionEvent::KeepAlive
-                    | SessionEvent::Skipped { .. }
-                    | SessionEvent::Resumed(_)
-                    | SessionEvent::Late(_),
-                    Place::Streaming,
-                ) => Place::Streaming,
-                (SessionEvent::Refused(refused), Place::Away) => {
-                    assert!(!(200..300).contains(&refused.head.status()));
-                    Place::Refused
-                }
-                (SessionEvent::Disconnected(disconnected), place) if place != Place::Over => {
-                    assert!(disconnected.delay <= Duration::from_secs(100_000));
-                    Place::Away
-                }
-                (SessionEvent::GaveUp(_), place) if place != Place::Over => Place::Over,
-                (event, place) => panic!("{event:?} while {place:?}"),
-            };
-            if next != Place::Streaming {
-                assert!(!format!("{event:?}").contains(TOKEN), "the token is shown");
-            }
-            self.place = next;
+            self.place = next(self.place, &event, &mut self.messages);
         }
         panic!("more events than bytes");
     }
@@ -439,4 +448,41 @@ fn line(message: &str) -> Vec<u8> {
 
 fn post(id: u64) -> Vec<u8> {
     line(&format!(r#"{{"id":{id},"id_str":"{id}","text":"a"}}"#))
+}
+
+/// Checks that `event` may follow at `place`, and returns the place after it.
+fn next(place: Place, event: &SessionEvent<'_>, messages: &mut Vec<Vec<u8>>) -> Place {
+    let next = match (event, place) {
+        (SessionEvent::Connected(connected), Place::Away) => {
+            assert!((200..300).contains(&connected.head.status()));
+            assert!(connected.gap.is_none_or(|gap| gap.from <= gap.to && gap.local_from <= gap.local_to));
+            assert!(connected.server_earliest <= connected.server_latest);
+            Place::Streaming
+        }
+        (SessionEvent::Message(message), Place::Streaming) => {
+            messages.push(message.bytes.to_vec());
+            Place::Streaming
+        }
+        (
+            SessionEvent::KeepAlive
+            | SessionEvent::Skipped { .. }
+            | SessionEvent::Resumed(_)
+            | SessionEvent::Late(_),
+            Place::Streaming,
+        ) => Place::Streaming,
+        (SessionEvent::Refused(refused), Place::Away) => {
+            assert!(!(200..300).contains(&refused.head.status()));
+            Place::Refused
+        }
+        (SessionEvent::Disconnected(disconnected), place) if place != Place::Over => {
+            assert!(disconnected.delay <= Duration::from_secs(100_000));
+            Place::Away
+        }
+        (SessionEvent::GaveUp(_), place) if place != Place::Over => Place::Over,
+        (event, place) => panic!("{event:?} while {place:?}"),
+    };
+    if next != Place::Streaming {
+        assert!(!format!("{event:?}").contains(TOKEN), "the token is shown");
+    }
+    next
 }
