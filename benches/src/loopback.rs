@@ -283,8 +283,9 @@ pub fn run(options: &Options) -> Section {
         command: "cargo bench --manifest-path benches/Cargo.toml --bench loopback",
         about: "The server is a process on the first core. Clients run on the second core; those named `free` or\n\
                 with 2 threads may use both, and compare with each other only. The latency of a Post is the time\n\
-                from when it is due to when the client has its id, or knows which rules match. Posts are due at random times, on average\n\
-                5,000 a second, regardless of the client (open loop). Over TLS, the bare loop reads by rustls.",
+                from when it is due to when the client has its id, or knows which rules match. Posts are due at\n\
+                random times, on average 5,000 a second, regardless of the client (open loop). Over TLS, the bare\n\
+                loop reads by rustls.",
         tables,
         charts,
     }
