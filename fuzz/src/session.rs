@@ -302,11 +302,29 @@ impl Run<'_> {
         matches!(self.session.poll(), Step::Read { .. })
     }
 
-    fn read(&mut self, bytes: &[u8]) {
+    fn read(&mut self, mut bytes: &[u8]) {
+        let Some(mut buffer) = self.buffer.take() else {
+            self.record(bytes);
+            return self.decode_lent(bytes);
+        };
+        while !bytes.is_empty() {
+            let room = buffer.room();
+            let (piece, behind) = bytes.split_at(bytes.len().min(room.len()));
+            room[..piece.len()].copy_from_slice(piece);
+            buffer.handle_read(piece.len());
+            // A piece before may have ended the connection.
+            self.record(piece);
+            self.decode_buffer(&mut buffer);
+            bytes = behind;
+        }
+        self.buffer = Some(buffer);
+    }
+
+    /// Records what the session reads.
+    fn record(&mut self, bytes: &[u8]) {
         if self.is_reading() || self.is_draining {
             self.wire.extend_from_slice(bytes);
         }
-        self.decode(bytes);
     }
 
     fn drain(&mut self) {
@@ -314,28 +332,15 @@ impl Run<'_> {
             if self.session.poll() != Step::Event {
                 return;
             }
-            self.decode(&[]);
+            match self.buffer.take() {
+                None => self.decode_lent(&[]),
+                Some(mut buffer) => {
+                    self.decode_buffer(&mut buffer);
+                    self.buffer = Some(buffer);
+                }
+            }
         }
         panic!("events without end: {:?}", self.session);
-    }
-
-    fn decode(&mut self, mut bytes: &[u8]) {
-        let Some(mut buffer) = self.buffer.take() else { return self.decode_lent(bytes) };
-        loop {
-            let room = buffer.room();
-            let length = bytes.len().min(room.len());
-            let (read, behind) = bytes.split_at(length);
-            room[..length].copy_from_slice(read);
-            if length > 0 {
-                buffer.handle_read(length);
-            }
-            self.decode_buffer(&mut buffer);
-            bytes = behind;
-            if bytes.is_empty() {
-                break;
-            }
-        }
-        self.buffer = Some(buffer);
     }
 
     fn decode_buffer(&mut self, buffer: &mut ReadBuffer<Vec<u8>>) {
