@@ -315,6 +315,8 @@ impl Run<'_> {
             // A piece before may have ended the connection.
             self.record(piece);
             self.decode_buffer(&mut buffer);
+            // So may this one: several reads after a deadline are not one.
+            self.is_cut |= self.is_draining && !behind.is_empty();
             bytes = behind;
         }
         self.buffer = Some(buffer);
