@@ -337,4 +337,70 @@ mod tests {
             assert_eq!(posts, [1, 2, 3]);
         }
     }
+
+    /// Releases all events, and returns the last one's undelivered bytes.
+    fn undelivered(buffered: &mut Buffered<Vec<u8>, Vec<u8>>) -> Option<u64> {
+        let mut undelivered = None;
+        while buffered.poll() == Step::Event {
+            if let Some(SessionEvent::Disconnected(disconnected)) = buffered.peek() {
+                undelivered = Some(disconnected.undelivered);
+            }
+            buffered.release();
+        }
+        undelivered
+    }
+
+    /// Reads the first 19 bytes of a message, which are left in the buffer.
+    fn cut_message() -> Buffered<Vec<u8>, Vec<u8>> {
+        let mut buffered = three_posts();
+        assert_eq!(undelivered(&mut buffered), None);
+        let before = buffered.session.byte_counts().received;
+        let wire = b"100\r\n{\"text\":\"0123456789";
+        buffered.read_buf()[..wire.len()].copy_from_slice(wire);
+        buffered.handle_read(wire.len(), Instant::ZERO);
+        assert_eq!(buffered.session.byte_counts().received, before + 5, "without what is left");
+        buffered
+    }
+
+    #[test]
+    fn bytes_left_in_the_buffer_are_undelivered_at_each_kind_of_end() {
+        let late = Instant::from_nanos(u64::MAX);
+        let ends: [fn(&mut Buffered<Vec<u8>, Vec<u8>>, Instant); 3] = [
+            |buffered, now| buffered.handle_eof(now),
+            |buffered, now| {
+                buffered.handle_transport_error(TransportError::new(TransportErrorKind::Reset), now)
+            },
+            |buffered, now| {
+                // A late wake-up asks for a read first.
+                buffered.handle_timeout(now);
+                buffered.handle_timeout(now);
+            },
+        ];
+        for end in ends {
+            let mut buffered = cut_message();
+            end(&mut buffered, late);
+            assert_eq!(buffered.poll(), Step::Close);
+            buffered.handle_closed(late);
+            assert_eq!(undelivered(&mut buffered), Some(19));
+        }
+        let mut buffered = cut_message();
+        let before = buffered.session.byte_counts().received;
+        buffered.shutdown();
+        buffered.handle_closed(late);
+        assert_eq!(buffered.poll(), Step::Done);
+        assert_eq!(buffered.session.byte_counts().received, before + 19);
+    }
+
+    #[test]
+    fn messages_have_the_kernel_time_of_their_read() {
+        let at = KernelTime::from_nanos(7);
+        let mut buffered = cut_message();
+        let wire = b"\"}\r\n";
+        buffered.read_buf()[..wire.len()].copy_from_slice(wire);
+        buffered.set_received_at(at);
+        buffered.handle_read(wire.len(), Instant::ZERO);
+        assert_eq!(buffered.peek_message().map(|message| message.received_at), Some(at));
+        let Some(SessionEvent::Message(message)) = buffered.peek() else { panic!("expected the message") };
+        assert_eq!((message.received_at, message.bytes), (at, &b"{\"text\":\"0123456789\"}"[..]));
+    }
 }
