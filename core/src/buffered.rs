@@ -249,8 +249,10 @@ mod tests {
     use crate::session::SessionConfig;
     use crate::transport_error::TransportErrorKind;
 
+    type Driver = Buffered<Vec<u8>, Vec<u8>>;
+
     /// Three Posts in one read; the first event is pending.
-    fn three_posts() -> Buffered<Vec<u8>, Vec<u8>> {
+    fn three_posts() -> Driver {
         let now = Instant::ZERO;
         let mut config = SessionConfig::new(Origin::parse("http://localhost").unwrap());
         config.message_bytes_max = 1_000;
@@ -312,7 +314,6 @@ mod tests {
     #[test]
     fn delivers_unread_events_before_the_end_of_the_connection() {
         let late = Instant::from_nanos(u64::MAX);
-        type Driver = Buffered<Vec<u8>, Vec<u8>>;
         let ends: [fn(&mut Driver, Instant); 3] = [
             |buffered, now| buffered.handle_eof(now),
             |buffered, now| {
@@ -339,7 +340,7 @@ mod tests {
     }
 
     /// Releases all events, and returns the last one's undelivered bytes.
-    fn undelivered(buffered: &mut Buffered<Vec<u8>, Vec<u8>>) -> Option<u64> {
+    fn undelivered(buffered: &mut Driver) -> Option<u64> {
         let mut undelivered = None;
         while buffered.poll() == Step::Event {
             if let Some(SessionEvent::Disconnected(disconnected)) = buffered.peek() {
@@ -351,7 +352,7 @@ mod tests {
     }
 
     /// Reads the first 19 bytes of a message, which are left in the buffer.
-    fn cut_message() -> Buffered<Vec<u8>, Vec<u8>> {
+    fn cut_message() -> Driver {
         let mut buffered = three_posts();
         assert_eq!(undelivered(&mut buffered), None);
         let before = buffered.session.byte_counts().received;
@@ -365,7 +366,7 @@ mod tests {
     #[test]
     fn bytes_left_in_the_buffer_are_undelivered_at_each_kind_of_end() {
         let late = Instant::from_nanos(u64::MAX);
-        let ends: [fn(&mut Buffered<Vec<u8>, Vec<u8>>, Instant); 3] = [
+        let ends: [fn(&mut Driver, Instant); 3] = [
             |buffered, now| buffered.handle_eof(now),
             |buffered, now| {
                 buffered.handle_transport_error(TransportError::new(TransportErrorKind::Reset), now)
