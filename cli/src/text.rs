@@ -59,6 +59,14 @@ pub(crate) fn with_options(error: &(impl fmt::Display + ?Sized)) -> String {
     error.to_string().replace("`TlsConfig::with_ca_pem`", "`--ca`")
 }
 
+/// Returns where a redirect leads to, for the end of a sentence about a new address.
+pub(crate) fn new_address(location: Option<&[u8]>) -> String {
+    match location {
+        Some(bytes) => format!("; it is {}", Printable { bytes, characters_max: 300 }),
+        None => String::from("; the server names none"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -143,6 +143,8 @@ pub struct OwnedReply {
     pub date: Option<UnixTime>,
     /// Why the body was not read, escaped; `None` if it was.
     pub unread_body: Option<String>,
+    /// The `Location` field: where a redirect leads to.
+    pub location: Option<Vec<u8>>,
 }
 
 impl From<Answer<'_>> for OwnedReply {
@@ -155,6 +157,7 @@ impl From<Answer<'_>> for OwnedReply {
             retry_after: head.retry_after,
             date: head.date,
             unread_body: answer.head.unread_body().map(|unread| unread.to_string()),
+            location: answer.head.field("location").map(<[u8]>::to_vec),
         }
     }
 }
@@ -168,6 +171,7 @@ impl OwnedReply {
         reply.retry_after = self.retry_after;
         reply.date = self.date;
         reply.unread_body = self.unread_body.as_deref();
+        reply.location = self.location.as_deref();
         reply
     }
 }

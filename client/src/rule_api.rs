@@ -118,6 +118,8 @@ pub struct Reply<'a> {
     /// Why the body was not read, escaped
     /// ([`Head::unread_body`](powerstream_core::http::Head::unread_body)).
     pub unread_body: Option<&'a str>,
+    /// The `Location` field: where a redirect leads to.
+    pub location: Option<&'a [u8]>,
 }
 
 impl<'a> Reply<'a> {
@@ -125,7 +127,7 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn new(status: u16, body: &'a [u8]) -> Self {
         let rate_limit = RateLimit::default();
-        Self { status, body, rate_limit, retry_after: None, date: None, unread_body: None }
+        Self { status, body, rate_limit, retry_after: None, date: None, unread_body: None, location: None }
     }
 }
 

@@ -39,7 +39,7 @@ use crate::connection;
 use crate::exit::{Exit, Failure, complain};
 use crate::interrupt::{INTERRUPTED, on_interrupt};
 use crate::system::{advice_behind, check_open_files, explained, is_limit};
-use crate::text::with_options;
+use crate::text::{new_address, with_options};
 use crate::utc::utc;
 
 /// Follows the notes of every command that connects.
@@ -425,6 +425,9 @@ fn failed(call: &Call, target: &connection::Target, error: &RulesError) -> Failu
     if let RulesError::Refused(refusal) = error {
         if matches!(refusal.kind, ApiErrorKind::Unauthorized | ApiErrorKind::Forbidden) {
             exit = Exit::NotAuthorized;
+        }
+        if refusal.kind == ApiErrorKind::Redirect {
+            text += &new_address(refusal.problem.location.as_deref());
         }
         if let Some(words) = refusal.problem.text() {
             text += &format!("; the server says: {}", printable(&words));

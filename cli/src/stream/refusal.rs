@@ -4,7 +4,7 @@ use powerstream_core::http::document_text;
 use powerstream_core::session::{RefusalKind, Refused};
 use serde_json::Value;
 
-use crate::text::Printable;
+use crate::text::{Printable, new_address};
 
 /// The limit of characters shown of these words.
 const SHOWN_MAX: usize = 300;
@@ -13,10 +13,7 @@ const SHOWN_MAX: usize = 300;
 pub(super) fn describe(refused: &Refused<'_>) -> String {
     let mut text = refused.refusal.to_string();
     if refused.refusal.kind == RefusalKind::Redirect {
-        text += &match refused.head.field("location") {
-            Some(bytes) => format!("; it is {}", Printable { bytes, characters_max: SHOWN_MAX }),
-            None => String::from("; the server names none"),
-        };
+        text += &new_address(refused.head.field("location"));
     }
     if let Some(unread) = refused.head.unread_body() {
         let unread = unread.to_string();

@@ -399,6 +399,13 @@ fn reports_the_address_of_a_redirect() {
         ("X: y".to_owned(), Some("; the server names none\n")),
     ] {
         let head = format!("HTTP/1.1 301 Moved\r\n{location}\r\nContent-Length: 0\r\n\r\n");
+        if let Some(message) = message {
+            let (url, _requests) = server(vec![head.clone().into_bytes()]);
+            let arguments = format!("rules list --base-url {url}");
+            let output = run(tool(&arguments).env("X_BEARER_TOKEN", "any"));
+            let stderr = text(&output.stderr);
+            assert!(stderr.contains(message) && !stderr.contains('\u{9b}'), "{stderr:?}");
+        }
         let (url, _requests) = server(vec![head.into_bytes()]);
         let arguments = format!("stream --base-url {url} --duration 5s");
         // A control character makes the head invalid HTTP, so the tool retries.

@@ -28,6 +28,8 @@ pub struct ApiProblem {
     pub problem_type: Option<String>,
     /// The texts of `errors`, one per element. For a document that is not JSON, its first 4 KiB.
     pub messages: Vec<String>,
+    /// Where a redirect leads to: the field `Location`. Not part of the text.
+    pub location: Option<Vec<u8>>,
 }
 
 impl ApiProblem {
@@ -54,7 +56,8 @@ impl ApiProblem {
         messages.extend(list(value, "details").filter_map(text_of));
         messages.extend(text("message"));
         messages.extend(value.get("error").and_then(words));
-        Self { title: text("title"), detail: text("detail"), problem_type: text("type"), messages }
+        let [title, detail, problem_type] = ["title", "detail", "type"].map(text);
+        Self { title, detail, problem_type, messages, location: None }
     }
 
     /// Returns the last segment of the type, such as `invalid-rules`.
@@ -211,7 +214,7 @@ impl ApiErrorKind {
 impl ApiError {
     /// Reads an answer that refuses the request or that cannot be parsed.
     pub(crate) fn read(reply: &Reply<'_>) -> Self {
-        let problem = ApiProblem::read(reply.body);
+        let mut problem = ApiProblem::read(reply.body);
         let kind = match reply.status {
             200..=299 => ApiErrorKind::Unreadable,
             300..=399 => ApiErrorKind::Redirect,
@@ -226,6 +229,9 @@ impl ApiError {
             400..=499 => ApiErrorKind::Request,
             _ => ApiErrorKind::Server,
         };
+        if kind == ApiErrorKind::Redirect {
+            problem.location = reply.location.map(<[u8]>::to_vec);
+        }
         Self {
             kind,
             status: reply.status,

@@ -377,7 +377,8 @@ fn classifies_refusals_and_keeps_the_servers_text() {
         (504, "{\"title\":\"cut", ApiErrorKind::Server, Some("{\"title\":\"cut")),
         (200, "<html>log in", ApiErrorKind::Unreadable, Some("<html>log in")),
     ] {
-        let reply = Reply::new(status, answer.as_bytes());
+        let mut reply = Reply::new(status, answer.as_bytes());
+        reply.location = Some(b"https://new.example");
         let errors = [
             Call::list(RuleApi::Powerstream).listed(&reply).unwrap_err(),
             add(&["a"]).added(&reply).unwrap_err(),
@@ -386,6 +387,8 @@ fn classifies_refusals_and_keeps_the_servers_text() {
         for error in errors {
             assert_eq!((error.kind, error.status), (kind, status), "{answer}");
             assert_eq!(error.problem.text().as_deref(), text, "{answer}");
+            let location = (kind == ApiErrorKind::Redirect).then_some(&b"https://new.example"[..]);
+            assert_eq!(error.problem.location.as_deref(), location, "{answer}");
             let unknown = matches!(kind, ApiErrorKind::Server | ApiErrorKind::Unreadable);
             assert_eq!(error.is_outcome_unknown(), unknown);
             assert!(!error.to_string().contains("html"));
