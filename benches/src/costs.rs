@@ -49,15 +49,14 @@ fn state() -> Table {
     table
 }
 
-/// Which share of the messages' bytes is copied after the read. A message is lent from the read
+/// Measures which share of the messages' bytes is copied after the read. A message is lent from the read
 /// buffer, or from the storage, where each of its bytes was copied once. What is left in the buffer
 /// may be moved to its start.
 fn copies() -> Table {
     let posts = posts::load();
     let mut table = Table::new(
-        "Bytes copied after the read, as a share of the bytes of messages. The limit is the share of messages \
-         that are split by the end of a read or of a chunk, and a tenth more, because what was left may be \
-         moved before a chunk ends within it.",
+        "Bytes copied after the read, as a share of the bytes of messages. The limit is 1.1 times the share \
+         that is in messages split by a read or a chunk: a message may be moved first, and stored later.",
         &["chunks", "a chunk a read", "16 KiB", "1,460 B"],
     );
     for shape in &SHAPES {
@@ -201,8 +200,8 @@ fn system_calls(options: &Options) -> Option<Table> {
     }
     let mut server = Server::start();
     let mut table = Table::new(
-        "System calls a Post, at 1,000 Posts a second. Those of the set-up, some 300, are part of it, but are not \
-         compared with the limit. The limit may be exceeded by a tenth.",
+        "System calls a Post, at 1,000 Posts a second, including some 300 for the set-up. The command fails if \
+         the calls without the set-up exceed the limit by more than a tenth.",
         &["client", "calls", "limit"],
     );
     let file = std::env::temp_dir().join(format!("powerstream-calls-{}", std::process::id()));

@@ -70,7 +70,7 @@ pub const ALL: [Engine; 15] = [
     },
     // The same for a framer that reads behind a cut message instead of joining its pieces.
     Engine {
-        name: "F behind what is cut",
+        name: "F, reads behind cut lines",
         start: |_| Box::new(CopyBehindCut(ReadBuffer::new(vec![0; BUFFER_BYTES]))),
         finds: Finds::Lfs,
     },

@@ -283,9 +283,9 @@ pub fn run(options: &Options) -> Section {
         command: "cargo bench --manifest-path benches/Cargo.toml --bench loopback",
         about: "The server is a process on the first core. Clients run on the second core; those named `free` or\n\
                 with 2 threads may use both, and compare with each other only. The latency of a Post is the time\n\
-                from when it is due to when the client has its id, or knows which rules match. Posts are due at\n\
-                random times, on average 5,000 a second, regardless of the client (open loop). Over TLS, the bare\n\
-                loop reads by rustls.",
+                from when it is due to when the client has its id. A client with rules must also know which match.\n\
+                Posts are due at random times, on average 5,000 a second, regardless of the client (open loop).\n\
+                Over TLS, the bare loop reads by rustls.",
         tables,
         charts,
     }
@@ -502,7 +502,7 @@ fn blocking(target: &Target, mut receiver: Receiver, busy_poll: bool) -> Receive
     receiver
 }
 
-/// [`blocking`], where a Post is delivered once it is known which rules it matches.
+/// Receives like [`blocking`], and matches each Post against the rules before it is delivered.
 fn deciding(target: &Target, mut receiver: Receiver) -> Receiver {
     let mut rules = Compiled::new(&parse(&short(&Language::new(), 1_000)));
     let client = powerstream_blocking::Client::new(target.config()).with_tls(target.tls());

@@ -108,8 +108,8 @@ fn keywords(options: &Options, language: &Language, texts: &[String]) -> Table {
     table
 }
 
-/// From messages, and from the bytes of a response, to the rules that match. The latency and the
-/// cost from a socket are among those of the loopback.
+/// From messages, and from the bytes of a response, to the rules that match. The loopback benchmark
+/// measures latency and cost from a socket.
 fn posts(options: &Options, language: &Language) -> Table {
     let messages = posts::load();
     let bytes: usize = messages.iter().map(Vec::len).sum();

@@ -102,9 +102,9 @@ where
         self.received_at = at;
     }
 
-    /// Returns the memory to read into: [`ReadBuffer::room`]. Call it only if [`Self::poll`] asks
-    /// for a read. It is valid until the next call of another function than [`Self::handle_read`]:
-    /// the next read may go to another place.
+    /// Returns the memory to read into: [`ReadBuffer::room`]. Call it before each read, if
+    /// [`Self::poll`] asks for one. Then call only [`Self::handle_read`]: any other call may
+    /// invalidate this memory.
     #[must_use]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.buffer.room()

@@ -1,8 +1,8 @@
 //! A buffer to read into, in which an unfinished message stays where it was read.
 //!
-//! A read usually ends within a message. The next read goes behind its first part, so that the
-//! message becomes whole without being copied. It is moved to the start of the buffer if little room
-//! is left behind it, and before a long read.
+//! A read usually ends within a message. The next read goes behind that part, so the message becomes
+//! whole without a copy. An unfinished message is moved to the start of the buffer before a long
+//! read, or if it ends behind [`READ_BYTES`] or behind half of the buffer.
 //!
 //! A live stream needs reads of [`READ_BYTES`] only. If a read fills that, more input is waiting,
 //! and a longer buffer is used as a whole, so that a backlog takes fewer system calls. A read that
@@ -75,12 +75,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ReadBuffer<B> {
         Self { bytes, start: 0, end: 0, room_end: 0, scanned: 0, is_left: false, is_long: false }
     }
 
-    /// Returns the room for the next read: up to [`READ_BYTES`], or all room if the last read
-    /// returned as many bytes or more. Not empty after [`Self::leave`], and [`Self::take_left`] if
-    /// it returned `false`.
+    /// Returns the room for the next read: [`READ_BYTES`] at most, or all room if the last read
+    /// returned at least [`READ_BYTES`]. If [`Self::leave`] returned `false`, call
+    /// [`Self::take_left`] first: the room may be empty otherwise.
     ///
     /// Bytes that were left may be moved, so an event that was found before can no longer be lent.
-    /// The room is valid until the next call of another function than [`Self::handle_read`].
+    /// Then call only [`Self::handle_read`]: any other call may invalidate this memory.
     #[must_use]
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
@@ -149,7 +149,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ReadBuffer<B> {
     /// Leaves the bytes that are not consumed until more are read. Call it when a scan found no
     /// event.
     ///
-    /// Returns `false` if they take more than half of the buffer. Then pass [`Self::take_left`] on.
+    /// Returns `false` if they take more than half of the buffer. Then pass [`Self::take_left`] to
+    /// `take_left` of the connection or session.
     #[inline]
     #[must_use]
     pub fn leave(&mut self) -> bool {
@@ -245,6 +246,7 @@ mod tests {
 
     #[test]
     fn a_long_read_uses_the_whole_buffer_once() {
+        assert_eq!((READ_BYTES, BUFFER_BYTES), (16_384, 65_536));
         let mut buffer = ReadBuffer::new(vec![0; BUFFER_BYTES]);
         for (count, room) in [
             (100, READ_BYTES),

@@ -17,7 +17,7 @@ use crate::shared::{arbitrary, reference_decoder};
 
 #[derive(Arbitrary, Debug)]
 struct Input<'a> {
-    /// The session's seed. If it is odd, unfinished messages are left in a read buffer of as many
+    /// The session's seed. If it is odd, unfinished messages are left in a read buffer of `seed`
     /// bytes.
     seed: u8,
     backfill: bool,
@@ -312,10 +312,10 @@ impl Run<'_> {
             let (piece, behind) = bytes.split_at(bytes.len().min(room.len()));
             room[..piece.len()].copy_from_slice(piece);
             buffer.handle_read(piece.len());
-            // A piece before may have ended the connection.
+            // An earlier piece may have ended the connection.
             self.record(piece);
             self.decode_buffer(&mut buffer);
-            // So may this one: several reads after a deadline are not one.
+            // This piece may end it too: after a deadline, several reads differ from a single one.
             self.is_cut |= self.is_draining && !behind.is_empty();
             bytes = behind;
         }

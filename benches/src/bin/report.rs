@@ -2,8 +2,8 @@
 //! `docs/src/figures/`.
 //!
 //! `cargo run --release --manifest-path benches/Cargo.toml --bin report -- [--quick]` takes at most
-//! twenty minutes, and four with `--quick`. It begins once the machine is idle, and fails if it is not
-//! within five minutes. With `--quick` it does not wait.
+//! twenty minutes, and four with `--quick`. It begins once the machine is idle, and fails if it is
+//! not within five more minutes. With `--quick` it does not wait.
 
 #[path = "../../../core/tests/counting/mod.rs"]
 mod counting;

@@ -210,10 +210,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     /// Performs [`Self::scan`], but may leave an unfinished message at the end of `input`
     /// unconsumed, so that it does not have to be copied.
     ///
-    /// If bytes of `input` are left when the event is `None`, pass them at the start of the next
-    /// input, with more behind them. Or pass them to [`Self::take_left`], as before [`Self::scan`],
-    /// [`Self::handle_eof`], [`Self::handle_transport_error`], [`Self::handle_timeout`] and
-    /// [`Self::handle_closed`]. [`Buffered`](crate::buffered::Buffered) does that.
+    /// If bytes of `input` are left when the event is `None`, start the next input with them, and
+    /// add more. Alternatively, pass them to [`Self::take_left`]. That is required before a call of
+    /// [`Self::scan`], [`Self::handle_eof`], [`Self::handle_transport_error`],
+    /// [`Self::handle_timeout`] or [`Self::handle_closed`].
+    /// [`Buffered`](crate::buffered::Buffered) does that.
     ///
     /// # Panics
     /// Panics if `input` is shorter than the bytes that were left.
@@ -221,11 +222,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         self.scan_or_leave::<true>(input, now)
     }
 
-    /// Takes the bytes that [`Self::scan_partial`] left, all of them. Does nothing if `left` is
-    /// empty.
+    /// Stores the bytes that [`Self::scan_partial`] left. `left` must be all of them, or empty.
     ///
     /// # Panics
-    /// Panics if `left` has another length, unless it is empty.
+    /// Panics if `left` is not empty, and its length is not the number of bytes that were left.
     pub fn take_left(&mut self, left: &[u8]) {
         self.connection.take_left(left);
     }

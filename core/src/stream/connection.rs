@@ -10,7 +10,7 @@
 //! A [`Connection`] owns only the storage for a message that is split across inputs. The caller
 //! provides the input in any memory. A message within one chunk of the input is borrowed from the
 //! input. All input is consumed, so the caller does not have to keep, shift or discard bytes. A
-//! caller that can keep bytes saves the copies of most split messages by
+//! caller that can keep bytes avoids the copies of most split messages with
 //! [`Connection::scan_partial`].
 //!
 //! The borrow checker does not allow a loop to call a function again while an earlier result is
@@ -435,11 +435,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
     /// Performs [`Self::scan`], but may leave an unfinished message at the end of `input`
     /// unconsumed, so that it does not have to be copied.
     ///
-    /// If bytes of `input` are left when the event is `None`, pass them at the start of the next
-    /// input, with more behind them. Or pass them to [`Self::take_left`], as before [`Self::scan`],
-    /// [`Self::handle_eof`], [`Self::handle_timeout`] and [`Self::handle_closed`].
-    /// [`ReadBuffer`](crate::read_buffer::ReadBuffer) keeps them. Until then they are not among the
-    /// received bytes of [`Self::byte_counts`].
+    /// If bytes of `input` are left when the event is `None`, start the next input with them, and
+    /// add more. Alternatively, pass them to [`Self::take_left`]. That is required before a call of
+    /// [`Self::scan`], [`Self::handle_eof`], [`Self::handle_timeout`] or [`Self::handle_closed`].
+    /// [`ReadBuffer`](crate::read_buffer::ReadBuffer) keeps them. [`Self::byte_counts`] counts them
+    /// as received only once they are consumed or taken.
     ///
     /// # Errors
     /// The errors of [`Self::scan`].
@@ -455,11 +455,10 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         self.scan_or_leave::<true>(input, now)
     }
 
-    /// Takes the bytes that [`Self::scan_partial`] left, all of them. Does nothing if `left` is
-    /// empty.
+    /// Stores the bytes that [`Self::scan_partial`] left. `left` must be all of them, or empty.
     ///
     /// # Panics
-    /// Panics if `left` has another length, unless it is empty.
+    /// Panics if `left` is not empty, and its length is not the number of bytes that were left.
     pub fn take_left(&mut self, left: &[u8]) {
         if left.is_empty() {
             return;
@@ -887,8 +886,8 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
                 self.liveness.handle_content(now);
                 self.drained(input, 0, now)
             }
-            // The chunk ends within the message, or few bytes follow, or a bare LF, or the limit is
-            // near.
+            // The chunk ends within the message, less than a block follows, an LF is bare, or the
+            // limit is near.
             _ => {
                 self.take_left(&input[..left]);
                 let (consumed, result) = self.scan_stream::<true>(&input[left..], now);

@@ -11,8 +11,8 @@
 //!   input until more has been read behind it.
 //! - A message over the limit is skipped and reported with its length, whether it was split or not.
 //! - `memchr` searches for LF, so each byte is read once. Bytes before a bare LF and bytes over the
-//!   limit are read twice, and so are a few behind a message that was left and then stored. A CR
-//!   before the LF may already be in storage.
+//!   limit are read twice. If a message was left and must then be stored, the new bytes of its chunk
+//!   are searched twice. A CR before the LF may already be in storage.
 //!
 //! UTF-8 is not validated: that costs six times the framing. The code that reads a field validates
 //! it.
@@ -68,7 +68,8 @@ pub struct Framer {
     nesting: Nesting,
     /// The last message was split across runs, so the next one may be, too.
     is_split: bool,
-    /// So is the unfinished message. Only [`Self::next_or_leave`] that may leave sets both.
+    /// The unfinished message is split across runs. This and `is_split` are set only if
+    /// `MAY_LEAVE`.
     is_run_over: bool,
 }
 
@@ -118,8 +119,9 @@ impl Framer {
         self.next_or_leave::<false>(input, content, false, storage)
     }
 
-    /// Performs [`Self::next`]. If `MAY_LEAVE` is true and `is_cut`, because the run goes on behind the
-    /// input, a message that begins in the run and does not end in it may be left unconsumed.
+    /// Performs [`Self::next`], but may leave a message unconsumed if `MAY_LEAVE` is true. Only a
+    /// message that begins in the run is left, and only if `is_cut`: the run continues behind the
+    /// input.
     #[inline]
     pub(crate) fn next_or_leave<const MAY_LEAVE: bool>(
         &mut self,
@@ -259,8 +261,8 @@ impl Framer {
         !self.spill.is_empty()
     }
 
-    /// Returns true if so many bytes of a message may be left in the input. Fewer than a block are
-    /// faster to append.
+    /// Returns true if `length` bytes of a message may be left in the input. Appending fewer than a
+    /// block is faster.
     #[inline(always)]
     pub(crate) const fn may_leave(&self, length: usize) -> bool {
         length >= BLOCK && length <= self.limit

@@ -376,7 +376,7 @@ fn message_is_delivered_by_the_call_that_reads_its_last_byte() {
     );
 }
 
-/// Returns the number of bytes that are left of `read`, which are not passed on.
+/// Scans `read`, stores the bytes that were left, and returns their number.
 fn left_of(connection: &mut Connection<Vec<u8>>, read: &[u8]) -> usize {
     let mut input = read;
     loop {
@@ -390,8 +390,8 @@ fn left_of(connection: &mut Connection<Vec<u8>>, read: &[u8]) -> usize {
     input.len()
 }
 
-/// A message that is left and then stored is copied once more. Where chunks split messages, that
-/// would be the rule.
+/// Leaving a message and then storing it costs more than storing it at once. Where chunks split
+/// messages, that would happen to most of them.
 #[test]
 fn message_is_left_unless_a_chunk_split_the_last_one() {
     let mut connection = Connection::new(vec![0; 128], ConnectionConfig::default());

@@ -174,8 +174,8 @@ pub(crate) fn run_partial<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
     close(connection, received, log)
 }
 
-/// Runs one connection by `scan`, and by `scan_partial` with a read buffer of a few sizes. The log
-/// is the same.
+/// Runs one connection by `decode`, and by `scan_partial` with a read buffer of one of four sizes.
+/// Asserts that both logs are equal.
 #[allow(dead_code, reason = "the fuzz targets do not use it")]
 pub(crate) fn run_all_ways<'a, S: AsRef<[u8]> + AsMut<[u8]>>(
     connection: &mut Connection<S>,
