@@ -9,5 +9,6 @@ use powerstream_benches::options::Options;
 
 fn main() {
     powerstream_benches::server::serve_if_child();
+    powerstream_benches::scale::measure_if_child();
     println!("{}", powerstream_benches::scale::run(&Options::parse(counting::allocations)));
 }

@@ -1,6 +1,7 @@
 //! Many connections on one thread: the loop of the epoll example, and what each connection costs.
 
 use std::cell::Cell;
+use std::process::Command;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -113,6 +114,41 @@ fn resident() -> f64 {
     pages * rustix::param::page_size() as f64
 }
 
+const CHILD: &str = "--memory";
+
+/// Prints the resident bytes of a connection, and does not return, if the arguments say so.
+///
+/// # Panics
+/// If the arguments are malformed.
+pub fn measure_if_child() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [flag, addr, connections, posts] = &arguments[..] else { return };
+    if flag == CHILD {
+        allow_many_files();
+        let number = |text: &String| text.parse::<usize>().expect("a number");
+        let target = Target { addr: addr.parse().expect("an address"), pem: None };
+        let before = resident();
+        let mut epoll = Epoll::new(&target, number(connections));
+        let mut receiver = Receiver::new(number(posts), What::Throughput, || 0);
+        epoll.run(|event| receiver.event(event));
+        println!("{}", (resident() - before) / number(connections) as f64);
+        std::process::exit(0);
+    }
+}
+
+/// Returns the resident bytes of a connection, in a process of its own: an allocator keeps memory of
+/// earlier measurements, and would return blocks whose zeros were written.
+fn memory(server: &mut Server, order: Order) -> f64 {
+    server.order(order);
+    let numbers = [order.connections, order.posts].map(|number| number.to_string());
+    let child = Command::new(std::env::current_exe().expect("the path of this program"))
+        .args([CHILD, &server.addr.to_string()])
+        .args(numbers)
+        .output()
+        .expect("a process");
+    String::from_utf8_lossy(&child.stdout).trim().parse().expect("the bytes of a connection")
+}
+
 /// Measures 1, 10, 100 and 1,000 connections.
 ///
 /// # Panics
@@ -124,53 +160,45 @@ pub fn run(options: &Options) -> Section {
     let target = Target { addr: server.addr, pem: None };
     let counts = options.pick(&[1, 10][..], &[1, 10, 100, 1_000], &[1, 10, 100, 1_000]);
     let mut cpu = vec![Vec::new(); counts.len()];
-    let mut memory = vec![Vec::new(); counts.len()];
     let mut random = Random::new(5);
     let mut turns: Vec<_> = (0..counts.len()).collect();
+    let posts = options.pick(2_000, 10_000, 20_000);
+    let order = |connections| Order { is_tls: false, connections, rate: 20_000, posts };
     for _ in 0..options.pick(1, 3, 9) {
         random.shuffle(&mut turns);
         for &index in &turns {
             let connections = counts[index];
-            let order = Order {
-                is_tls: false,
-                connections,
-                rate: 20_000,
-                posts: options.pick(2_000, 10_000, 20_000),
-            };
-            server.order(order);
+            server.order(order(connections));
             let client = || {
                 if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.get(1).copied()) {
                     core_affinity::set_for_current(core);
                 }
-                let before = resident();
                 let mut epoll = Epoll::new(&target, connections);
-                let mut receiver = Receiver::new(order.posts, What::Throughput, options.allocations);
+                let mut receiver = Receiver::new(posts, What::Throughput, options.allocations);
                 epoll.run(|event| receiver.event(event));
-                (receiver.cost().cpu_micros, (resident() - before) / connections as f64)
+                receiver.cost().cpu_micros
             };
-            let (micros, bytes) =
-                std::thread::scope(|scope| scope.spawn(client).join().expect("the client's thread"));
+            let micros = std::thread::scope(|scope| scope.spawn(client).join().expect("the client's thread"));
             cpu[index].push(micros);
-            memory[index].push(bytes);
         }
     }
     let mut table = Table::new(
         "All connections together receive 20,000 Posts a second, in turn. Resident memory contains the read \
-         buffer of 16 KiB, and was taken when every connection had received Posts. Memory that the allocator \
-         kept from earlier rounds is not seen.",
+         buffer of 16 KiB, and was taken in a new process when every connection had received Posts.",
         &["connections", "CPU µs a Post", "ratio to one connection", "resident KiB a connection"],
     );
     let mut points = Vec::new();
     for (index, &connections) in counts.iter().enumerate() {
         let micros = median(cpu[index].clone());
         points.push((connections as f64, micros));
-        // The first round is the one in which nothing was kept.
-        let kib = memory[index][0] / 1_024.0;
         table.rows.push(vec![
             figure(connections as f64).split('.').next().unwrap_or_default().to_owned(),
             figure(micros),
             format!("{:.2}", ratio(&cpu[index], &cpu[0])),
-            if connections < 100 { "-".to_owned() } else { figure(kib) },
+            match connections {
+                1 => "-".to_owned(),
+                _ => figure(memory(&mut server, order(connections)) / 1_024.0),
+            },
         ]);
     }
     Section {

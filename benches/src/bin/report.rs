@@ -25,6 +25,7 @@ const END: &str = "<!-- end of the report -->";
 fn main() {
     server::serve_if_child();
     loopback::receive_if_child();
+    scale::measure_if_child();
     let options = Options::parse(counting::allocations);
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src");
     if options.level == Level::Full {

@@ -57,7 +57,7 @@ impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |quantile| Duration::from_nanos(self.histogram.value_at_quantile(quantile));
         let max = Duration::from_nanos(self.histogram.max());
-        write!(f, "p50 {:.1?}, p99 {:.1?}, max {max:.1?}", at(0.5), at(0.99))
+        write!(f, "p50 {:.1?}, p99 {:.1?}, p99.9 {:.1?}, max {max:.1?}", at(0.5), at(0.99), at(0.999))
     }
 }
 
@@ -218,7 +218,10 @@ mod tests {
         latency.spread.record(Duration::from_secs(3));
         let summary = latency.summary();
         assert!(
-            summary.contains("p50 501.") && summary.contains("p99 99") && summary.contains("max 3.0s"),
+            summary.contains("p50 501.")
+                && summary.contains("p99 99")
+                && summary.contains("p99.9 ")
+                && summary.contains("max 3.0s"),
             "{summary}"
         );
         latency.spread.record(Duration::MAX);
