@@ -251,6 +251,17 @@ mod tests {
 
     type Driver = Buffered<Vec<u8>, Vec<u8>>;
 
+    /// The ways in which a connection ends.
+    const ENDS: [fn(&mut Driver, Instant); 3] = [
+        |buffered, now| buffered.handle_eof(now),
+        |buffered, now| buffered.handle_transport_error(TransportError::new(TransportErrorKind::Reset), now),
+        |buffered, now| {
+            // A late wake-up asks for a read first.
+            buffered.handle_timeout(now);
+            buffered.handle_timeout(now);
+        },
+    ];
+
     /// Three Posts in one read; the first event is pending.
     fn three_posts() -> Driver {
         let now = Instant::ZERO;
@@ -314,17 +325,7 @@ mod tests {
     #[test]
     fn delivers_unread_events_before_the_end_of_the_connection() {
         let late = Instant::from_nanos(u64::MAX);
-        let ends: [fn(&mut Driver, Instant); 3] = [
-            |buffered, now| buffered.handle_eof(now),
-            |buffered, now| {
-                buffered.handle_transport_error(TransportError::new(TransportErrorKind::Reset), now)
-            },
-            |buffered, now| {
-                buffered.handle_timeout(now);
-                buffered.handle_timeout(now);
-            },
-        ];
-        for end in ends {
+        for end in ENDS {
             let mut buffered = three_posts();
             assert!(matches!(buffered.peek(), Some(SessionEvent::Connected(_))));
             end(&mut buffered, late);
@@ -366,18 +367,7 @@ mod tests {
     #[test]
     fn bytes_left_in_the_buffer_are_undelivered_at_each_kind_of_end() {
         let late = Instant::from_nanos(u64::MAX);
-        let ends: [fn(&mut Driver, Instant); 3] = [
-            |buffered, now| buffered.handle_eof(now),
-            |buffered, now| {
-                buffered.handle_transport_error(TransportError::new(TransportErrorKind::Reset), now)
-            },
-            |buffered, now| {
-                // A late wake-up asks for a read first.
-                buffered.handle_timeout(now);
-                buffered.handle_timeout(now);
-            },
-        ];
-        for end in ends {
+        for end in ENDS {
             let mut buffered = cut_message();
             end(&mut buffered, late);
             assert_eq!(buffered.poll(), Step::Close);
