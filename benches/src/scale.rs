@@ -136,8 +136,8 @@ pub fn measure_if_child() {
     }
 }
 
-/// Returns the resident bytes of a connection, in a process of its own: an allocator keeps memory of
-/// earlier measurements, and would return blocks whose zeros were written.
+/// Returns the resident bytes of a connection. A process of its own measures them: in this one, the
+/// allocator reuses memory of earlier measurements, which is resident already.
 fn memory(server: &mut Server, order: Order) -> f64 {
     server.order(order);
     let numbers = [order.connections, order.posts].map(|number| number.to_string());
