@@ -50,9 +50,9 @@ fn state() -> Table {
     table
 }
 
-/// Measures which share of the messages' bytes is copied after the read. A message is lent from the read
-/// buffer, or from the storage, where each of its bytes was copied once. What is left in the buffer
-/// may be moved to its start.
+/// Measures which share of the messages' bytes is copied after the read. A message is lent from the
+/// read buffer, or from the storage, where each of its bytes was copied once. What is left in the
+/// buffer may be moved to its start.
 fn copies() -> Table {
     let posts = posts::load();
     let mut table = Table::new(
