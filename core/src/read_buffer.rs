@@ -1,8 +1,8 @@
 //! A buffer to read into, in which an unfinished message stays where it was read.
 //!
-//! A read usually ends within a message. The next read goes behind that part, so the message becomes
-//! whole without a copy. An unfinished message is moved to the start of the buffer before a long
-//! read, or if it ends behind [`READ_BYTES`] or behind half of the buffer.
+//! A read usually ends within a message. The next read goes behind that part, so the message
+//! becomes whole without a copy. An unfinished message is moved to the start of the buffer before a
+//! long read, or if it ends behind [`READ_BYTES`] or behind half of the buffer.
 //!
 //! A live stream needs reads of [`READ_BYTES`] only. If a read fills that, more input is waiting,
 //! and a longer buffer is used as a whole, so that a backlog takes fewer system calls. A read that
@@ -18,7 +18,8 @@
 //! connection.handle_connected(now);
 //! let mut buffer = ReadBuffer::new(vec![0; 4_096]);
 //! let mut messages = Vec::new();
-//! for read in [b"HTTP/1.1 200 OK\r\n\r\n{\"text\":" as &[u8], b"\"a message in two reads\"}\r\n{"] {
+//! let reads: [&[u8]; 2] = [b"HTTP/1.1 200 OK\r\n\r\n{\"text\":", b"\"a message in two reads\"}\r\n{"];
+//! for read in reads {
 //!     buffer.room()[..read.len()].copy_from_slice(read);
 //!     buffer.handle_read(read.len());
 //!     loop {

@@ -11,8 +11,8 @@
 //!   input until more has been read behind it.
 //! - A message over the limit is skipped and reported with its length, whether it was split or not.
 //! - `memchr` searches for LF, so each byte is read once. Bytes before a bare LF and bytes over the
-//!   limit are read twice. If a message was left and must then be stored, the new bytes of its chunk
-//!   are searched twice. A CR before the LF may already be in storage.
+//!   limit are read twice. If a message was left and must then be stored, the new bytes of its
+//!   chunk are searched twice. A CR before the LF may already be in storage.
 //!
 //! UTF-8 is not validated: that costs six times the framing. The code that reads a field validates
 //! it.
