@@ -18,7 +18,7 @@
 //! connection.handle_connected(now);
 //! let mut buffer = ReadBuffer::new(vec![0; 4_096]);
 //! let mut messages = Vec::new();
-//! let reads: [&[u8]; 2] = [b"HTTP/1.1 200 OK\r\n\r\n{\"text\":", b"\"a message in two reads\"}\r\n{"];
+//! let reads: [&[u8]; 2] = [b"HTTP/1.1 200 OK\r\n\r\n{\"text\":", b"\"a cut message\"}\r\n{"];
 //! for read in reads {
 //!     buffer.room()[..read.len()].copy_from_slice(read);
 //!     buffer.handle_read(read.len());
@@ -34,7 +34,7 @@
 //!         connection.take_left(buffer.take_left());
 //!     }
 //! }
-//! assert_eq!(messages, [b"{\"text\":\"a message in two reads\"}"]);
+//! assert_eq!(messages, [b"{\"text\":\"a cut message\"}"]);
 //! # Ok::<(), powerstream_core::stream::ConnectionError>(())
 //! ```
 
