@@ -11,6 +11,8 @@ use crate::tool::{check_all, directory, run, simulator, tool};
 const TOKEN: &str = "AAAAsecret7f3c%2Btoken91d2";
 const OTHER: &str = "AAAAanother5b1ewrong";
 const PASSWORD: &str = "pa55phrase0c4f";
+/// `user`, a colon and the password, in base64.
+const CREDENTIALS: &str = "dXNlcjpwYTU1cGhyYXNlMGM0Zg==";
 
 /// Returns the tool with all log levels enabled and this token.
 fn verbose(arguments: &str, token: &str) -> Command {
@@ -31,7 +33,7 @@ fn run_without_leaks(command: &mut Command) -> (Option<i32>, String) {
 }
 
 fn assert_no_secret(text: &str, source: &str) {
-    for secret in [TOKEN, OTHER, PASSWORD] {
+    for secret in [TOKEN, OTHER, PASSWORD, CREDENTIALS] {
         assert!(!text.contains(secret), "found a secret in {}", source.replace(secret, ".."));
     }
 }
@@ -177,5 +179,34 @@ fn never_prints_the_proxy_password() {
         let mut command = verbose("stream --base-url https://example.com --duration 300ms", TOKEN);
         let (_, stderr) = run_without_leaks(command.env("HTTPS_PROXY", proxy));
         assert!(stderr.contains("proxy") || stderr.contains("PROXY"), "{stderr}");
+    }
+}
+
+#[test]
+fn never_prints_the_password_or_the_token_when_a_proxy_answers() {
+    let echo = format!("user:{PASSWORD} {CREDENTIALS} {TOKEN}");
+    let not_tls = b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\xff\xff".to_vec();
+    let answers = [("407", Some(4), Some(4)), ("502", Some(0), Some(1)), ("200", Some(0), Some(1))];
+    let streams =
+        ["blocking", "tokio", "smol"].map(|name| format!("stream --runtime {name} --duration 300ms"));
+    for (status, streamed, listed) in answers {
+        let answer = if status == "200" {
+            [not_tls.as_slice(), echo.as_bytes()].concat()
+        } else {
+            let head = format!("HTTP/1.1 {status} {echo}\r\nContent-Length: {}", echo.len());
+            format!("{head}\r\nX: {echo}\r\n\r\n{echo}").into_bytes()
+        };
+        let commands =
+            streams.iter().map(|stream| (stream.as_str(), streamed)).chain([("rules list", listed)]);
+        for (command, code) in commands {
+            let (proxy, requests) = server(vec![answer.clone()]);
+            let proxy = proxy.replace("http://", &format!("http://user:{PASSWORD}@"));
+            let mut command = verbose(&format!("{command} --base-url https://example.com"), TOKEN);
+            let (ended, stderr) = run_without_leaks(command.env("HTTPS_PROXY", proxy));
+            assert_eq!(ended, code, "{status}: {stderr}");
+            let request = requests.recv().unwrap();
+            assert!(request.starts_with("CONNECT example.com:443 "), "{request}");
+            assert!(request.contains(CREDENTIALS) && !request.contains(TOKEN), "{request}");
+        }
     }
 }
