@@ -50,6 +50,7 @@ fn never_prints_the_token_while_streaming() {
                 ("--rate 2000 --scenario bad-chunk --fault-after 20", "--max-posts 50", Some(0)),
                 ("--rate 2000 --scenario operational-disconnect --fault-after 20", "--max-posts 50", Some(0)),
                 ("--rate 2000", "--max-posts 50 --connections 3", Some(0)),
+                ("--rate 2000 --tls", "--max-posts 50", Some(0)),
                 ("--scenario rate-limited", "--duration 300ms", Some(0)),
                 ("--scenario stall --fault-after 1", "--duration 1s --silence 300ms", Some(0)),
             ]
@@ -57,8 +58,14 @@ fn never_prints_the_token_while_streaming() {
         })
         .collect();
     check_all(&cases, |&(runtime, server, client, code)| {
-        let (mut running, url) = simulator(&format!("{server} --token {TOKEN}"));
-        let arguments = format!("stream --base-url {url} --runtime {runtime} {client}");
+        let place = directory();
+        let (mut ca_out, mut ca) = (String::new(), String::new());
+        if server.contains("--tls") {
+            let path = place.path().join("ca.pem");
+            (ca_out, ca) = (format!("--ca-out {}", path.display()), format!("--ca {}", path.display()));
+        }
+        let (mut running, url) = simulator(&format!("{server} {ca_out} --token {TOKEN}"));
+        let arguments = format!("stream --base-url {url} {ca} --runtime {runtime} {client}");
         let (ended, stderr) = run_without_leaks(&mut verbose(&arguments, TOKEN));
         assert_eq!(ended, code, "{arguments}: {stderr}");
         assert!(stderr.contains("DEBUG"), "the log is verbose: {stderr}");
