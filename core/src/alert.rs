@@ -478,6 +478,35 @@ mod tests {
     }
 
     #[test]
+    fn volume_at_its_limits_is_normal() {
+        let rows: [(u64, &[&str]); 4] =
+            [(599, &["volume_drop"]), (600, &[]), (60_000, &[]), (60_001, &["volume_surge"])];
+        for (posts, expected) in rows {
+            let mut run = Run::new(AlertConfig { expected_posts: Some(3_000), ..AlertConfig::default() });
+            // The first sample is at 10 s.
+            run.run(10 + PERIOD, |second| if second == 10 { posts } else { 0 }, lag);
+            assert_eq!(run.codes(), expected, "{posts}");
+            for code in CODES {
+                assert_eq!(run.alerts.is_active(code), expected.contains(&code), "{posts}: {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_median_of_the_last_periods_is_expected() {
+        // Five periods are not enough. Seven of the last twelve periods decide.
+        for (periods, doubled, expected) in [(5, 0, None), (6, 0, Some(3_000)), (30, 7, Some(6_000))] {
+            let mut run = Run::new(AlertConfig::default());
+            run.run(10, |_| 10, lag);
+            run.steady(periods);
+            run.run(doubled * PERIOD, |_| 20, lag);
+            run.run(PERIOD, |_| 0, lag);
+            let drop = expected.map(|expected| Change::Begun(Alert::VolumeDrop { posts: 0, expected }));
+            assert_eq!(run.changes, drop.into_iter().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn a_drop_with_keep_alives_raises_exactly_its_alert_once_and_ends() {
         let mut run = Run::new(AlertConfig::default());
         run.steady(13);
@@ -529,9 +558,28 @@ mod tests {
     }
 
     #[test]
+    fn a_lag_is_behind_after_three_rises_to_twice_the_first() {
+        let rows: [([u64; 4], &[&str]); 4] = [
+            ([1_000, 1_400, 1_800, 2_200], &["falling_behind"]),
+            ([900, 1_300, 1_600, 1_900], &[]),
+            ([4_500, 5_500, 7_000, 8_000], &[]),
+            // One rise.
+            ([1_000, 2_500, 2_500, 2_500], &[]),
+        ];
+        for (lags, expected) in rows {
+            let mut run = Run::new(AlertConfig::default());
+            run.run(10, |_| 10, lag);
+            for millis in lags {
+                run.run(PERIOD, |_| 10, |_| Duration::from_millis(millis));
+            }
+            assert_eq!(run.codes(), expected, "{lags:?}");
+        }
+    }
+
+    #[test]
     fn a_wrong_clock_raises_exactly_its_alert() {
         let mut run = Run::new(AlertConfig::default());
-        run.sample.clock_offset = Duration::from_secs(3);
+        run.sample.clock_offset = Duration::from_secs(5);
         run.steady(3);
         run.sample.clock_offset = Duration::from_secs(3_600);
         run.steady(3);
@@ -587,6 +635,7 @@ mod tests {
         let config = AlertConfig { monthly_cap: Some(10_000), ..AlertConfig::default() };
         let mut run = Run::new(config);
         run.steady(5);
+        run.run(PERIOD, |_| 0, lag);
         let posts = |change: &Change| match change {
             Change::Begun(Alert::MonthlyCap { posts, .. }) => *posts,
             _ => 0,
@@ -601,9 +650,11 @@ mod tests {
     fn a_new_level_becomes_normal_after_a_while() {
         let mut run = Run::new(AlertConfig::default());
         run.steady(13);
-        run.run(40 * PERIOD, |_| 1, lag);
-        assert_eq!(run.codes(), ["volume_drop"]);
-        assert_eq!(run.changes.len(), 2);
+        // 24 periods are different, and six are learned.
+        run.run(30 * PERIOD, |_| 1, lag);
+        assert_eq!((run.codes(), run.changes.len()), (Vec::from(["volume_drop"]), 1));
+        run.run(10 * PERIOD, |_| 1, lag);
+        assert_eq!(run.changes[1..], [Change::Ended("volume_drop")]);
         assert_eq!(run.alerts.learned(), Some(300));
     }
 
