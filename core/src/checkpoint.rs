@@ -376,7 +376,9 @@ mod tests {
 
     #[test]
     fn decodes_an_encoded_checkpoint() {
-        for list in [&[][..], &[0], &[u64::MAX, 0, u64::MAX, 1, 1 << 63], &[1 << 60, (1 << 60) + (5 << 22)]] {
+        for list in
+            [&[][..], &[0], &[64], &[u64::MAX, 0, u64::MAX, 1, 1 << 63], &[1 << 60, (1 << 60) + (5 << 22)]]
+        {
             let bytes = encoded(list);
             let checkpoint = Checkpoint::decode(&bytes).unwrap();
             assert_eq!((checkpoint.stream(), checkpoint.taken_at()), (7, TAKEN));
@@ -385,6 +387,17 @@ mod tests {
             assert_eq!(ids(&checkpoint), list);
             assert!(checkpoint.missing().eq(MISSING));
         }
+    }
+
+    #[test]
+    fn an_empty_checkpoint_fills_its_buffer() {
+        let mut buffer = vec![0; Checkpoint::buffer_bytes(0, 0, 0)];
+        let (stream, taken_at, month_posts) = (7, TAKEN, 0);
+        let empty = Contents { stream, taken_at, month_posts, covered_until: [], missing: [], ids: [] };
+        assert_eq!(Checkpoint::encode(empty, &mut buffer).len(), buffer.len());
+        let checkpoint = Checkpoint::decode(&buffer).unwrap();
+        let (groups, ranges) = (checkpoint.covered_until().count(), checkpoint.missing().count());
+        assert_eq!((groups, ranges, checkpoint.ids().count()), (0, 0, 0));
     }
 
     #[test]
@@ -429,6 +442,12 @@ mod tests {
         assert_eq!(Checkpoint::decode(&bytes), Err(CheckpointError::Version(1)));
         assert_eq!(Checkpoint::decode(b"{\"id\":1}"), Err(CheckpointError::NotACheckpoint));
         assert_eq!(Checkpoint::decode(b""), Err(CheckpointError::NotACheckpoint));
+    }
+
+    #[test]
+    fn the_key_of_a_stream_is_fnv_1a_in_every_version() {
+        // Another value would reject the checkpoints of an earlier version.
+        assert_eq!(stream_key("https://api.x.com", "/2/powerstream"), 0x2B6B_F73F_CBB3_AF0C);
     }
 
     #[test]
