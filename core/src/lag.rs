@@ -175,4 +175,16 @@ mod tests {
         assert_eq!(lags.quantile(1_000), Some(Duration::MAX));
         assert_eq!(lags.buckets().map(|(_, count)| count).sum::<u64>(), 1_001);
     }
+
+    #[test]
+    fn a_sum_has_the_buckets_of_both_and_leaves_out_empty_ones() {
+        let [mut one, mut two] = [LagHistogram::default(), LagHistogram::default()];
+        let [short, long] = [Duration::from_nanos(500), Duration::from_secs(200)];
+        one.record(short);
+        one.record(long);
+        two.record(short);
+        let sum = one.plus(&two);
+        assert!(sum.buckets().eq([(Duration::from_nanos(1 << OCTAVE_MIN), 2), (long, 1)]));
+        assert_eq!((sum.count(), sum.sum(), sum.max()), (3, short + long + short, long));
+    }
 }
