@@ -277,8 +277,8 @@ mod tests {
     const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 80));
     const FAULT: TransportError = TransportError::new(TransportErrorKind::Reset);
 
-    /// Delivers a head immediately and a message every 10 s, one per read. At second `backlog_at`,
-    /// it reports more waiting input.
+    /// Delivers a head immediately and a message every 10 s, one per read, but two at second 80. At
+    /// second `backlog_at`, it reports more waiting input.
     struct Every10s {
         seconds: Cell<u64>,
         backlog_at: u64,
@@ -327,6 +327,7 @@ mod tests {
             self.seconds.set(self.seconds.get() + 10);
             let wire: &[u8] = match self.seconds.get() {
                 10 => b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+                80 => b"8\r\n{}\r\n{}\r\n\r\n",
                 _ => b"4\r\n{}\r\n\r\n",
             };
             buffer[..wire.len()].copy_from_slice(wire);
@@ -374,6 +375,20 @@ mod tests {
             panic!("expected the end");
         };
         assert_eq!(disconnected.peer_addr, Some(ADDRESS));
+    }
+
+    #[test]
+    fn finds_the_next_event_only_if_it_has_been_read() {
+        let mut driven = driver(0);
+        let mut cx = Context::from_waker(Waker::noop());
+        while driven.io().seconds.get() < 80 {
+            assert!(!driven.find_next());
+            assert!(matches!(driven.poll_next(&mut cx), Poll::Ready(Some(_))));
+        }
+        assert!(driven.find_next() && driven.find_next());
+        assert!(matches!(driven.poll_next(&mut cx), Poll::Ready(Some(SessionEvent::Message(_)))));
+        assert!(!driven.find_next() && !driven.find_next());
+        assert_eq!(driven.io().seconds.get(), 80);
     }
 
     #[test]
