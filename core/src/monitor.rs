@@ -578,11 +578,11 @@ mod tests {
     #[test]
     fn keep_alives_are_late_after_21_s_without_content() {
         let monitor = Monitor::new(at(0), UnixTime::from_millis(DECEMBER));
-        for millis in [0, 20_000, 41_000, 62_001, 82_001] {
+        for millis in [0, 20_000, 41_000, 62_001, 82_001, 104_000] {
             monitor.handle_event(&SessionEvent::KeepAlive, at(millis));
         }
         let snapshot = monitor.snapshot();
-        assert_eq!((snapshot.keep_alives, snapshot.late_keep_alives), (5, 1));
+        assert_eq!((snapshot.keep_alives, snapshot.late_keep_alives), (6, 2));
     }
 
     #[test]
@@ -616,19 +616,28 @@ mod tests {
     }
 
     fn connect(monitor: &Monitor, gap: Gap) {
+        connect_at(monitor, at(0), Some(gap), gap.to, gap.to);
+    }
+
+    fn connect_at(
+        monitor: &Monitor,
+        read_at: Instant,
+        gap: Option<Gap>,
+        server_earliest: UnixTime,
+        server_latest: UnixTime,
+    ) {
         use crate::http::head::{Head, HeadDecoder, HeadLimits};
         let wire = b"HTTP/1.1 200 OK\r\n\r\n";
         let mut storage = [0; 100];
         let head = HeadDecoder::new(HeadLimits::default()).decode(wire, &mut storage).1.unwrap().unwrap();
-        let (server_earliest, server_latest) = (gap.to, gap.to);
         let connected = crate::session::Connected {
             head: Head::new(head, wire),
-            gap: Some(gap),
+            gap,
             server_earliest,
             server_latest,
             peer_addr: None,
         };
-        monitor.handle_event(&SessionEvent::Connected(connected), at(0));
+        monitor.handle_event(&SessionEvent::Connected(connected), read_at);
     }
 
     /// Returns the number of open and of closed gaps, and the seconds that are missing.
@@ -697,6 +706,7 @@ mod tests {
         connect(&monitor, gap(11));
         disconnect_at(&monitor, UnixTime::from_millis(DECEMBER));
         assert_eq!((gaps(&monitor), monitor.is_backfilling()), ((1, 0, 600), false));
+        assert_eq!(monitor.backfills(), 0);
         // The next stream asks for it again.
         let longer = Gap { to: UnixTime::from_millis(DECEMBER + 660_000), ..gap(12) };
         connect(&monitor, longer);
@@ -715,6 +725,24 @@ mod tests {
         let lag = monitor.snapshot().lag;
         assert_eq!((lag.count(), lag.max()), (3, Duration::from_millis(250)));
         assert_eq!(lag.sum(), Duration::from_millis(350));
+    }
+
+    #[test]
+    fn the_servers_clock_is_in_the_first_half_second_of_its_bounds() {
+        // The length of the bounds, the local clock after their begin, and the expected offset of
+        // the server's clock and lag of a Post, all in milliseconds.
+        let rows =
+            [(0, 0, 0, 700), (600, -250, 250, 1_000), (600, 600, 0, 1_000), (4_000, 4_100, -100, 1_200)];
+        for (length, local, offset, lag) in rows {
+            let earliest = UnixTime::from_millis(DECEMBER);
+            let latest = UnixTime::from_millis(DECEMBER + length);
+            let local = UnixTime::from_millis(DECEMBER.wrapping_add_signed(local));
+            let monitor = Monitor::new(at(5_000), local);
+            connect_at(&monitor, at(5_000), None, earliest, latest);
+            message(&monitor, post(DECEMBER - 700).as_bytes(), at(5_000));
+            let snapshot = monitor.snapshot();
+            assert_eq!((snapshot.clock_offset_ms, snapshot.lag.max().as_millis()), (offset, lag));
+        }
     }
 
     #[test]
