@@ -321,4 +321,51 @@ mod tests {
         gaps.handle_recovered(range(0, 1_000_000), 1);
         assert_eq!(counted(&gaps), [(0, 0), (100, 100_000), (0, 0)]);
     }
+
+    #[test]
+    fn when_there_are_too_many_gaps_the_two_oldest_are_joined() {
+        let orders = (0..4).flat_map(|oldest| (0..4).map(move |second| (oldest, second)));
+        for (oldest, second) in orders.filter(|(oldest, second)| oldest != second) {
+            for lost in [[false; 2], [true, false], [false, true], [true; 2]] {
+                let gaps = GapMonitor::default();
+                for place in 0..OPEN_MAX as u64 {
+                    let from = match place {
+                        _ if place == oldest => 0,
+                        _ if place == second => 10_000,
+                        _ => (place + 2) * 10_000,
+                    };
+                    gaps.handle_gap(range(from, from + 1_000));
+                }
+                for (from, is_lost) in [0, 10_000].into_iter().zip(lost) {
+                    gaps.handle_lost(range(from, from + u64::from(is_lost)), 0);
+                }
+                gaps.handle_gap(range(1_000_000, 1_001_000));
+                // Neither ends before the other one.
+                gaps.handle_closed(range(0, 1_000));
+                assert_eq!(gaps.counts().open, 33);
+                gaps.handle_closed(range(10_000, 11_000));
+                let (closed, lost) = if lost == [false; 2] { (2, 0) } else { (0, 2) };
+                assert_eq!(counted(&gaps).map(|(count, _)| count), [31, closed, lost]);
+            }
+        }
+    }
+
+    #[test]
+    fn counts_of_groups_are_added() {
+        let times = |by: u64| GapCounts {
+            reported: by,
+            reported_time: Duration::from_millis(2 * by),
+            open: 3 * by,
+            open_time: Duration::from_millis(4 * by),
+            closed: 5 * by,
+            closed_time: Duration::from_millis(6 * by),
+            lost: 7 * by,
+            lost_time: Duration::from_millis(8 * by),
+            recovered_ranges: 9 * by,
+            recovered_time: Duration::from_millis(10 * by),
+            recovered_posts: 11 * by,
+            lost_ranges: 12 * by,
+        };
+        assert_eq!(times(10).plus(times(1)), times(11));
+    }
 }
