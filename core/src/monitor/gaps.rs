@@ -118,9 +118,10 @@ impl GapMonitor {
     /// begins within an open one, the rest counts.
     pub fn handle_gap(&self, gap: TimeRange) {
         let (mut from, to) = (gap.from.as_millis(), gap.to.as_millis());
-        for open in self.open.iter().filter(|open| open.is_used()) {
-            let end = open.to.get();
-            if open.from.get() == from && to >= end {
+        let covers = |open: &OpenGap, at: u64| open.is_used() && open.from.get() <= at && at < open.to.get();
+        // The places are in no order of time.
+        while let Some(open) = self.open.iter().find(|open| covers(open, from)) {
+            if open.from.get() == from && to >= open.to.get() {
                 // What was closed before its backfill was interrupted is missing again.
                 let missing = to - from;
                 self.reported_ms.add(missing - open.missing_ms.get().min(missing));
@@ -128,9 +129,7 @@ impl GapMonitor {
                 open.to.set(to);
                 return;
             }
-            if open.from.get() <= from {
-                from = from.max(end);
-            }
+            from = open.to.get();
         }
         if from >= to {
             return;
@@ -309,6 +308,21 @@ mod tests {
         assert_eq!(counted(&gaps), [(2, 9_000), (0, 2_000), (0, 0)]);
         gaps.handle_gap(range(1_000, 3_000));
         assert_eq!(counted(&gaps), [(2, 9_000), (0, 2_000), (0, 0)]);
+    }
+
+    #[test]
+    fn gaps_are_counted_alike_if_an_older_gap_was_closed_between_them() {
+        for older in [false, true] {
+            let gaps = GapMonitor::default();
+            if older {
+                gaps.handle_gap(range(0, 1_000));
+            }
+            gaps.handle_gap(range(2_000, 5_500));
+            gaps.handle_closed(range(0, 1_000));
+            gaps.handle_gap(range(5_500, 6_000));
+            gaps.handle_gap(range(3_000, 9_000));
+            assert_eq!(counted(&gaps)[0], (2, 7_000), "{older}");
+        }
     }
 
     #[test]
