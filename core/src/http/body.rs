@@ -120,6 +120,7 @@ impl Body {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunked::SHORT_CHUNK_WINDOW;
     use super::*;
 
     #[test]
@@ -156,6 +157,52 @@ mod tests {
         let mut until_close = new(BodyFraming::UntilClose);
         assert_eq!(until_close.hand_over(b"ab"), Ok(HandOver::Content { start: 0, length: u64::MAX }));
         assert!(!until_close.is_length_reached());
+    }
+
+    #[test]
+    fn line_of_the_chunked_coding_lasts_from_its_first_byte_to_its_line_end() {
+        for (input, want) in [
+            ("", false),
+            ("1", true),
+            ("1\r", true),
+            ("1;a", true),
+            ("1\r\n", false),
+            ("1\r\nx", false),
+            ("1\r\nx\r", false),
+            ("1\r\nx\r\n", false),
+            ("1\r\nx\r\n0\r\nA: b", true),
+            ("0\r\n\r", true),
+            ("0\r\n\r\n", false),
+            ("z", false),
+        ] {
+            let mut body = Body::new(BodyFraming::Chunked, ChunkLimits::default());
+            let mut at = 0;
+            while let Ok(ChunkSpan::Data(range)) = body.decode(&input.as_bytes()[at..]) {
+                at += range.end;
+            }
+            assert_eq!(body.is_in_line(), want, "{input:?}");
+        }
+    }
+
+    #[test]
+    fn whole_chunk_of_1_to_16_bytes_is_found_ahead() {
+        let mut body = Body::new(BodyFraming::Chunked, ChunkLimits::default());
+        assert_eq!(body.decode(b"1\r\nx"), Ok(ChunkSpan::Data(3..4)));
+        let decoder = body.chunked().unwrap();
+        for (front, want) in [
+            ("\r\n1\r\n", Some((5, 1))),
+            ("\r\nF\r\n", Some((5, 15))),
+            ("\r\n10\r\n", Some((6, 16))),
+            ("\r\n0\r\n", None),
+            ("\r\n11\r\n", None),
+            ("\r\n1;a\r\n", None),
+        ] {
+            let mut input = [b'.'; SHORT_CHUNK_WINDOW];
+            input[..front.len()].copy_from_slice(front.as_bytes());
+            let want = want.map(|(data, length)| (data, length, [b'.'; 16]));
+            assert_eq!(decoder.peek_short_chunk(&input), want, "{front:?}");
+            assert_eq!(decoder.peek_short_chunk(&input[1..]), None, "near the end of the input");
+        }
     }
 
     #[test]

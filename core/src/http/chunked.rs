@@ -561,3 +561,26 @@ fn hex_value(byte: u8) -> u8 {
     };
     VALUES[usize::from(byte)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All other lines are read byte by byte.
+    #[test]
+    fn size_line_of_up_to_eight_digits_is_read_at_once() {
+        for (input, want) in [
+            ("5\r\n", Some((5, 3))),
+            ("1f4\r\nab", Some((500, 5))),
+            ("FFFFFFFF\r\n", Some((0xffff_ffff, 10))),
+            ("000000005\r\n", None),
+            ("0\r\n", None),
+            ("\r\n", None),
+            ("5", None),
+            ("5\r", None),
+            ("5;a\r\n", None),
+        ] {
+            assert_eq!(whole_size_line(input.as_bytes()), want, "{input:?}");
+        }
+    }
+}
