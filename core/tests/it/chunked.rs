@@ -260,6 +260,29 @@ fn rejects_invalid_chunked_bodies_at_the_offending_byte() {
     }
 }
 
+#[test]
+fn errors_have_stable_codes_and_texts_with_the_place() {
+    for (kind, code) in [
+        (SizeMissing, "chunk_size_missing"),
+        (SizeByte, "chunk_size_byte"),
+        (SizeDigits, "chunk_size_digits"),
+        (SizeOverflow, "chunk_size_overflow"),
+        (SizeLineEnd, "chunk_size_line_end"),
+        (SizeLineLength, "chunk_size_line_length"),
+        (Extension, "chunk_extension"),
+        (DataEnd, "chunk_data_end"),
+        (Trailer, "trailer"),
+        (TrailerLength, "trailer_length"),
+    ] {
+        assert_eq!(kind.code(), code);
+    }
+    let error = ChunkedDecoder::default().decode(b"0005\rh").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "expected LF after the CR that ends a chunk-size line (at byte 5 of the input)"
+    );
+}
+
 /// Tests every byte value in each place that allows only some.
 #[test]
 fn accepts_only_the_allowed_byte_values_at_each_position() {
