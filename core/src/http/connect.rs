@@ -335,6 +335,25 @@ mod tests {
     }
 
     #[test]
+    fn storage_for_the_request_grows_exactly_with_its_values() {
+        let values = ["", "a", "ab", "abc", "abcd"].map(|front| format!("{front}{}", "x".repeat(90)));
+        let spare = |host: &str, user_agent: &str, user: &str, password: &str| {
+            let mut request = TunnelRequest::new(host, 443);
+            request.user_agent = user_agent;
+            request.credentials = Some(Credentials::new(user, password).unwrap());
+            let opening = ConnectHandshake::new(vec![0; request.bytes()], &request).unwrap();
+            request.bytes() - opening.transmit().len()
+        };
+        let want = spare("h", "a", "", "");
+        for value in &values {
+            assert_eq!(spare(value, "a", "", ""), want);
+            assert_eq!(spare("h", value, "", ""), want);
+            assert_eq!(spare("h", "a", value, ""), want);
+            assert_eq!(spare("h", "a", "", value), want);
+        }
+    }
+
+    #[test]
     fn rejects_values_that_could_change_the_request() {
         for bad in ["", "a b", "a\r\nX: y", "a/b", "a:1", "[::1]", "u@h", "\u{e9}"] {
             let found = opening(&TunnelRequest::new(bad, 1)).map(drop);
