@@ -75,6 +75,13 @@ mod tests {
             (b"Fri, 07 Oct 2022 23:07:40 UTC", 1_665_184_060),
             (b"Thu, 29 Feb 2024 12:30:01 GMT", 1_709_209_801),
             (b"Fri, 31 Dec 1999 23:59:60 GMT", 946_684_800),
+            (b"Wed, 01 Mar 2023 00:00:00 GMT", 1_677_628_800),
+            (b"Sat, 01 Apr 2023 00:00:00 GMT", 1_680_307_200),
+            (b"Mon, 01 May 2023 00:00:00 GMT", 1_682_899_200),
+            (b"Thu, 01 Jun 2023 00:00:00 GMT", 1_685_577_600),
+            (b"Sat, 01 Jul 2023 00:00:00 GMT", 1_688_169_600),
+            (b"Tue, 01 Aug 2023 00:00:00 GMT", 1_690_848_000),
+            (b"Fri, 01 Sep 2023 00:00:00 GMT", 1_693_526_400),
         ];
         for (text, seconds) in cases {
             assert_eq!(parse_date(text), Some(UnixTime::from_seconds(*seconds)), "{}", text.escape_ascii());
@@ -91,6 +98,7 @@ mod tests {
             b"Fri, 7 Oct 2022 23:07:40 GMT",
             b"Fri, 07 Okt 2022 23:07:40 GMT",
             b"Fri, 07 Oct 2022 24:07:40 GMT",
+            b"Fri, 07 Oct 2022 23:60:40 GMT",
             b"Fri, 00 Oct 2022 23:07:40 GMT",
             b"Fri, 07 Oct 1969 23:07:40 GMT",
             b"Friday, 07-Oct-22 23:07:40 GMT",
