@@ -379,6 +379,7 @@ fn transport_errors_report_how_much_of_the_request_was_sent() {
         // An early response, in two pieces.
         other.handle_input(b"HTTP/1.1 413 Too Large\r\n", at(0));
         assert!(matches!(other.poll(), ExchangeStep::Read { until } if until > at(0)));
+        other.handle_timeout(at(0));
         other.handle_input(b"content-length: 2\r\n\r\nno", at(0));
         assert_eq!(
             seen(&other),
@@ -387,9 +388,29 @@ fn transport_errors_report_how_much_of_the_request_was_sent() {
     }
 
     let mut exchange = reading(ExchangeConfig::default());
+    let address = "192.0.2.1:443".parse().ok();
+    exchange.set_peer_addr(address);
     exchange.handle_transport_error(RESET, at(0));
     assert_eq!(seen(&exchange), failed(fault, RequestSent::Whole));
-    assert!(exchange.outcome().unwrap().unwrap_err().is_outcome_unknown());
+    let error = exchange.outcome().unwrap().unwrap_err();
+    assert!(error.is_outcome_unknown() && error.peer_addr == address);
+}
+
+#[test]
+fn errors_have_stable_codes() {
+    use powerstream_core::http::ChunkErrorKind;
+    for (kind, code) in [
+        (ExchangeErrorKind::TransportError(RESET), "fault"),
+        (ExchangeErrorKind::Timeout(TimeoutKind::Answer), "timeout_answer"),
+        (ExchangeErrorKind::Head(HeadErrorKind::NotHttp), "not_http"),
+        (ExchangeErrorKind::Chunk(ChunkErrorKind::DataEnd), "chunk_data_end"),
+        (ExchangeErrorKind::BodyLength, "body_length"),
+        (ExchangeErrorKind::CutInHead, "cut_in_head"),
+        (ExchangeErrorKind::Cut, "cut"),
+        (ExchangeErrorKind::Stopped, "stopped"),
+    ] {
+        assert_eq!(kind.code(), code);
+    }
 }
 
 /// Creates an exchange that sent `count` bytes before the transport failed, and looks for an early
@@ -427,6 +448,7 @@ fn each_deadline_expires_on_time() {
     exchange.handle_written(1, at(37));
     exchange.handle_timeout(at(38));
     exchange.handle_timeout(at(38));
+    assert_eq!(exchange.poll(), ExchangeStep::Read { until: at(0) }, "a response may have arrived early");
     exchange.handle_timeout(at(38));
     assert_eq!(expired(&exchange), Some((TimeoutKind::Head, RequestSent::Partly)));
 
