@@ -2,7 +2,7 @@
 
 use powerstream_core::http::BodyFraming::{self, Chunked, Empty, Length, UntilClose};
 use powerstream_core::http::HeadErrorKind::{self, *};
-use powerstream_core::http::{HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
+use powerstream_core::http::{Head, HeadDecoder, HeadLimits, ResponseHead, RetryAfter};
 use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionEvent};
 use powerstream_core::time::{Instant, UnixTime};
 
@@ -366,35 +366,54 @@ fn status_of_a_refusal_is_used_even_if_its_body_is_unreadable() {
     );
 }
 
-#[test]
-fn an_unread_body_names_its_fields_escaped() {
-    let wire =
-        b"HTTP/1.1 401 x\r\nTransfer-Encoding: gzip\r\nA: b\r\ntransfer-encoding: \x9B2J, chunked\r\n\r\n";
-    let mut connection = Connection::new(vec![0; 256], ConnectionConfig::default());
+/// Decodes `wire` as the head of a connection, and passes it to `check`.
+fn with_head(wire: &[u8], check: impl FnOnce(Head<'_>)) {
+    let mut connection = Connection::new(vec![0; ROOM], ConnectionConfig::default());
     connection.handle_connected(Instant::ZERO);
     let (_, event) = connection.decode(wire, Instant::ZERO);
     let Ok(Some(ConnectionEvent::Head(head))) = event else { panic!("{event:?}") };
-    assert_eq!(
-        head.unread_body().unwrap().to_string(),
-        "its body was not read: expected Transfer-Encoding to be only chunked, on one line, because nothing else \
-         was requested (saw Transfer-Encoding: gzip, Transfer-Encoding: \\x9b2J, chunked)"
-    );
+    check(head);
+}
+
+#[test]
+fn an_unread_body_names_its_fields_escaped() {
+    let coded = b"Transfer-Encoding: gzip\r\nA: b\r\ntransfer-encoding: \x9B2J, chunked\r\n";
+    let cases: [(&[u8], &str); 2] = [
+        (
+            coded,
+            "expected Transfer-Encoding to be only chunked, on one line, because nothing else was requested \
+             (saw Transfer-Encoding: gzip, Transfer-Encoding: \\x9b2J, chunked)",
+        ),
+        (
+            b"content-length: 5, 6\r\n",
+            "expected Content-Length to be one decimal number below 2^63, on one line \
+             (saw Content-Length: 5, 6)",
+        ),
+    ];
+    for (fields, want) in cases {
+        with_head(&[b"HTTP/1.1 401 x\r\n", fields, b"\r\n"].concat(), |head| {
+            let text = head.unread_body().unwrap().to_string();
+            assert_eq!(text, format!("its body was not read: {want}"));
+        });
+    }
 }
 
 #[test]
 fn texts_of_a_head_are_bounded() {
     let long = "\u{9b}".repeat(100);
     let fields = format!("Content-Encoding: {long}\r\n").repeat(100);
-    let wire = format!("HTTP/1.1 401 x\r\nx-powerstream-datacenter: {long}\r\n{fields}\r\n");
-    let mut connection = Connection::new(vec![0; 65_536], ConnectionConfig::default());
-    connection.handle_connected(Instant::ZERO);
-    let (_, event) = connection.decode(wire.as_bytes(), Instant::ZERO);
-    let Ok(Some(ConnectionEvent::Head(head))) = event else { panic!("{event:?}") };
-    let text = head.unread_body().unwrap().to_string();
-    let shown = "\\xc2\\x9b".repeat(32);
-    assert_eq!(text.matches(&format!(" Content-Encoding: {shown}..")).count(), 3, "{text}");
-    assert!(text.len() < 1_100, "{text}");
-    assert_eq!(head.datacenter(), None);
+    with_head(format!("HTTP/1.1 401 x\r\n{fields}\r\n").as_bytes(), |head| {
+        let text = head.unread_body().unwrap().to_string();
+        let shown = "\\xc2\\x9b".repeat(32);
+        assert_eq!(text.matches(&format!(" Content-Encoding: {shown}..")).count(), 3, "{text}");
+        assert!(text.len() < 1_100, "{text}");
+    });
+    for (length, is_named) in [(64, true), (65, false)] {
+        let name = "a".repeat(length);
+        with_head(format!("HTTP/1.1 200 x\nX-Powerstream-Datacenter: {name}\n\n").as_bytes(), |head| {
+            assert_eq!(head.datacenter(), is_named.then_some(name.as_str()));
+        });
+    }
 }
 
 #[test]
@@ -490,10 +509,30 @@ fn parses_retry_after_and_rate_limit_reset() {
         assert_eq!(head.retry_after, want, "{value}");
         assert_eq!(head.rate_limit.reset.is_some(), want.is_some(), "{value}");
     }
-    let wire = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n";
-    assert!(
-        matches!(decode(HeadLimits::default(), ROOM, [&wire[..]]), Answer::Head(head, _) if head.ambiguous_length)
-    );
+}
+
+#[test]
+fn length_is_ambiguous_only_with_both_framing_fields() {
+    let (coding, length) = ("Transfer-Encoding: chunked\r\n", "Content-Length: 5\r\n");
+    for (fields, want) in [([coding, length], true), ([coding, ""], false), (["", length], false)] {
+        with_head(format!("HTTP/1.1 200 x\r\n{}\r\n", fields.concat()).as_bytes(), |head| {
+            assert_eq!(head.parsed().ambiguous_length, want, "{fields:?}");
+        });
+    }
+}
+
+#[test]
+fn field_with_another_name_of_the_same_length_is_ignored() {
+    let known = "Date: Thu, 01 Jan 1970 00:00:01 GMT\r\nRetry-After: 2\r\nX-Rate-Limit-Limit: 3\r\n\
+        X-Rate-Limit-Remaining: 4\r\nX-Rate-Limit-Reset: 5\r\n";
+    let other = known.replace("Date", "Data").replace("After", "Later").replace("Rate", "Wait");
+    with_head(format!("HTTP/1.1 429 x\r\n{known}{}\r\n", other.replace(": ", ": 1")).as_bytes(), |head| {
+        let ResponseHead { date, retry_after, rate_limit, .. } = *head.parsed();
+        assert_eq!(date, Some(UnixTime::from_seconds(1)));
+        assert_eq!(retry_after, Some(RetryAfter::Seconds(2)));
+        assert_eq!((rate_limit.limit, rate_limit.remaining), (Some(3), Some(4)));
+        assert_eq!(rate_limit.reset, Some(UnixTime::from_seconds(5)));
+    });
 }
 
 /// Fields are borrowed from the head, without folds and surrounding white space.
@@ -515,6 +554,11 @@ fn lends_header_fields_unchanged() {
         let log = run(&mut connection, pieces(wire, &cuts));
         assert_eq!(log[0], want, "cut at {cuts:?}");
     }
+    with_head(wire, |head| {
+        assert_eq!(head.field("x-POWERSTREAM-datacenter"), Some(&b"atla"[..]));
+        assert_eq!((head.field("A"), head.field("B")), (Some(&b"b   c:d  \t e"[..]), None));
+        assert_eq!(head.datacenter(), Some("atla"));
+    });
 }
 
 /// Compares the decoder with the reference decoder on randomly damaged heads.
