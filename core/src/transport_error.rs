@@ -358,7 +358,52 @@ const fn alert_name(code: u8) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
+    use std::string::ToString;
+
     use super::*;
+
+    #[test]
+    fn an_error_is_a_text_with_its_place_status_and_number() {
+        use TransportErrorKind as Kind;
+        for (error, text) in [
+            (TransportError::new(Kind::Other), "the transport failed"),
+            (
+                TransportError::new(Kind::ProxyRefused(405)),
+                "the proxy refused to connect to the host (status 405)",
+            ),
+            (
+                TransportError::with_os_code(Kind::Refused, Some(111)).on_the_way_to_proxy(),
+                "on the way to the proxy: the connection was refused (operating system error 111)",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_alert_has_its_code_and_its_name_of_rfc_8446() {
+        for (code, name) in [
+            (10, "unexpected_message"),
+            (20, "bad_record_mac"),
+            (22, "record_overflow"),
+            (40, "handshake_failure"),
+            (47, "illegal_parameter"),
+            (49, "access_denied"),
+            (50, "decode_error"),
+            (51, "decrypt_error"),
+            (70, "protocol_version"),
+            (71, "insufficient_security"),
+            (80, "internal_error"),
+            (90, "user_canceled"),
+            (109, "missing_extension"),
+            (112, "unrecognized_name"),
+            (116, "certificate_required"),
+        ] {
+            let text = format!("the server ended TLS with an alert: {code}, {name}");
+            assert_eq!(TlsError::Alert(code).to_string(), text);
+        }
+    }
 
     #[test]
     fn certificate_names_are_joined_cut_and_printable() {
