@@ -1,6 +1,7 @@
 //! Tests deadlines on a virtual clock: which one is next, what moves it, and the effect of a late
 //! wake-up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use powerstream_core::liveness::TimeoutKind::{self, *};
@@ -93,6 +94,11 @@ fn next_deadline_is_the_earliest() {
             &[(0, Call::Head), (10, Begun), (20, Content)],
             Some((45, Idle)),
         ),
+        (
+            "idle timeout at the same time as the message's deadline",
+            &[(0, Call::Head), (10, Begun), (45, Content)],
+            Some((70, Idle)),
+        ),
         ("announced", &[(0, Call::Head), (10, Announcement)], Some((15, Disconnect))),
         (
             "announced twice: the first counts",
@@ -175,6 +181,11 @@ fn partial_messages_do_not_extend_the_idle_timeout_which_needs_one_empty_read() 
     let mut liveness = liveness();
     liveness.handle_head(seconds(0));
     assert_eq!(liveness.handle_unfinished(seconds(1_000)), None);
+    // Not even if the deadline of the message has passed as well.
+    liveness.handle_message_begun(seconds(0));
+    for second in [1_000, 1_001, 1_002] {
+        assert_eq!(liveness.handle_unfinished(seconds(second)), None);
+    }
 }
 
 /// Bytes that end nothing, read `d` after the deadline, extend it by `d`, at most one second.
@@ -262,6 +273,38 @@ fn completed_messages_do_not_extend_an_announced_close() {
     assert_eq!(expired, Some((5_040, Disconnect)));
 }
 
+#[test]
+fn an_announcement_after_a_void_one_gets_a_full_timeout() {
+    let mut liveness = liveness();
+    liveness.handle_head(seconds(0));
+    liveness.handle_announcement(seconds(10));
+    liveness.handle_content(seconds(16));
+    assert_eq!(liveness.handle_unfinished(seconds(16)), None);
+    liveness.handle_announcement_void();
+    assert_eq!(next(&liveness), Some((seconds(41), Idle)));
+    liveness.handle_announcement(seconds(20));
+    for (second, expired) in [(26, None), (27, Some(Disconnect))] {
+        liveness.handle_content(seconds(second));
+        assert_eq!(liveness.handle_unfinished(seconds(second)), expired, "second {second}");
+    }
+}
+
+#[test]
+fn the_grace_for_a_late_message_does_not_shorten_that_for_an_announced_close() {
+    let mut liveness = liveness();
+    liveness.handle_head(seconds(0));
+    liveness.handle_message_begun(seconds(0));
+    liveness.handle_content(seconds(61));
+    assert_eq!(liveness.handle_unfinished(seconds(61)), None);
+    // The next message begins, and the close was announced.
+    liveness.handle_message_begun(seconds(61));
+    liveness.handle_announcement(seconds(61));
+    for (second, expired) in [(67, None), (68, Some(Disconnect))] {
+        liveness.handle_content(seconds(second));
+        assert_eq!(liveness.handle_unfinished(seconds(second)), expired, "second {second}");
+    }
+}
+
 /// Pauses move the grace for lateness, but never grant it again.
 #[test]
 fn repeated_pauses_do_not_extend_deadlines_forever() {
@@ -328,4 +371,13 @@ fn clock_going_backwards_moves_no_deadline_earlier() {
     assert_eq!(next(&liveness), before);
     liveness.handle_announcement(seconds(5));
     assert_eq!(next(&liveness), Some((seconds(1_015), Disconnect)));
+}
+
+#[test]
+fn each_timeout_has_its_own_code_and_text() {
+    let kinds = [Connect, TimeoutKind::Head, ErrorBody, Idle, Message, Disconnect, Answer];
+    let codes: BTreeSet<_> = kinds.iter().map(|kind| kind.timeout_code()).collect();
+    let texts: BTreeSet<_> = kinds.iter().map(|kind| kind.expected()).collect();
+    assert_eq!((codes.len(), texts.len()), (kinds.len(), kinds.len()));
+    assert!(texts.iter().all(|text| text.starts_with("expected the ") || text.starts_with("expected a ")));
 }
