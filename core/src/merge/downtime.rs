@@ -246,6 +246,7 @@ mod tests {
             let reported = ranges(&[(random(END), random(END)), (random(END), random(END))]);
             let mut found = [false; END as usize];
             intersection(downtimes.iter(), UnixTime::from_millis(start), |range| {
+                assert!(!range.is_empty());
                 reported.missing(range, |left| {
                     let (from, to) = (left.from.as_millis(), left.to.as_millis().min(END));
                     assert!(from < to || from >= END);
@@ -270,5 +271,16 @@ mod tests {
         assert_eq!(pairs(some.iter()), [(1, 3), (5, 6)]);
         some.forget_before(UnixTime::from_millis(3));
         assert_eq!(pairs(some.iter()), [(5, 6)]);
+        some.forget_from(UnixTime::from_millis(5));
+        assert_eq!(pairs(some.iter()), []);
+    }
+
+    #[test]
+    fn a_downtime_that_begins_when_the_last_one_ended_continues_it() {
+        let mut downtime = Downtime::since(UnixTime::from_millis(3));
+        downtime.end(UnixTime::from_millis(5));
+        downtime.begin(UnixTime::from_millis(5));
+        let whole = TimeRange { from: UnixTime::from_millis(3), to: NEVER };
+        assert_eq!(downtime.at(UnixTime::from_millis(4)), Some(whole));
     }
 }

@@ -20,6 +20,15 @@ fn unix(millis: u64) -> UnixTime {
     UnixTime::from_millis(millis)
 }
 
+fn gap(from: u64, to: u64, backfill_minutes: u8) -> Gap {
+    let (from, to) = (unix(from), unix(to));
+    Gap { from, to, local_from: from, local_to: to, newest_before: None, first_after: None, backfill_minutes }
+}
+
+fn start(at: u64) -> StreamStart {
+    StreamStart { at: Instant::from_nanos(at), unix: unix(at), over: unix(at) }
+}
+
 /// Simulates sessions exactly: connections deliver until they are dead, and notice their end later.
 struct World {
     merge: Merge<Vec<u64>, Vec<ConnectionStats>>,
@@ -55,27 +64,14 @@ impl World {
 
     fn connect(&mut self, of: usize, backfill_minutes: u8) {
         let gap_minutes = if self.covered[of].is_some() { backfill_minutes } else { 0 };
-        let gap = self.covered[of].map(|from| {
-            let (from, to) = (unix(from), unix(self.now));
-            Gap {
-                from,
-                to,
-                local_from: from,
-                local_to: to,
-                newest_before: None,
-                first_after: None,
-                backfill_minutes,
-            }
-        });
+        let gap = self.covered[of].map(|from| gap(from, self.now, backfill_minutes));
         // With backfill, all missing Posts may still arrive.
         if backfill_minutes == 0 {
             self.is_well[of] = true;
         }
         let covered: Vec<_> = (0..self.covered.len()).map(|of| self.covered(of).map(unix)).collect();
-        let (at, now) = (Instant::from_nanos(self.now), unix(self.now));
-        let begun = StreamStart { at, unix: now, over: now };
         let covered = |of: ConnectionId| covered[of.index()];
-        let gap = self.merge.connect(id(of), gap, begun, covered);
+        let gap = self.merge.connect(id(of), gap, start(self.now), covered);
         let group = self.merge.connection(id(of)).group();
         self.interrupted.retain(|(of, _)| *of != group.number());
         self.tell(gap, gap_minutes);
@@ -198,6 +194,42 @@ fn gap_is_reported_again_when_its_backfill_was_interrupted() {
     world.wait(10);
     world.connect(0, 1);
     assert_eq!(world.reported[1..], [(0, 1_010, 1_040)]);
+}
+
+/// A stream that ends at once proves nothing about the time just before it.
+#[test]
+fn without_backfill_no_part_of_a_gap_is_reported_twice() {
+    let mut merge = merge(&[0]);
+    let steps = [
+        (None, 1_000, None),
+        (Some(5_000), 8_000, Some((5_000, 8_000))),
+        (Some(7_000), 10_000, Some((8_000, 10_000))),
+    ];
+    for (missing_from, to, wanted) in steps {
+        let covered = |_| Some(unix(to - 1_000));
+        merge.handle_disconnected(id(0), missing_from.map(unix), false, covered);
+        let own = missing_from.map(|from| gap(from, to, 0));
+        let found = merge.connect(id(0), own, start(to), covered);
+        assert_eq!(found.map(|gap| (gap.from.as_millis(), gap.to.as_millis())), wanted);
+    }
+}
+
+#[test]
+fn settled_downtimes_take_no_room_of_those_that_are_not() {
+    let mut world = World::new(&[0, 0]);
+    let interrupt = |world: &mut World| {
+        world.wait(10);
+        world.disconnect(0, false);
+        world.wait(1);
+        world.connect(0, 0);
+    };
+    world.connect(0, 0);
+    world.connect(1, 0);
+    interrupt(&mut world);
+    world.die(1);
+    (0..8).for_each(|_| interrupt(&mut world));
+    world.disconnect(1, false);
+    assert_eq!(world.reported, [(0, 1_021, 1_099)]);
 }
 
 #[test]
@@ -453,4 +485,21 @@ fn each_group_that_has_streamed_has_its_own_covered_time() {
         |group: ReplicaGroup| [Some(unix(1_020)), Some(unix(1_010)), None][usize::from(group.number())];
     next.resume_from(times, [], Instant::ZERO);
     assert_eq!(of(&next), [(0, unix(1_020)), (1, unix(1_010))]);
+}
+
+#[test]
+fn a_stream_that_begins_at_the_covered_time_does_not_set_it_back() {
+    let mut merge = merge(&[0, 0]);
+    for of in [0, 1] {
+        assert_eq!(merge.connect(id(of), None, start(1_000), |_| None), None);
+        assert!(merge.covered_until(|_| None).eq([(ReplicaGroup(0), unix(1_000))]));
+    }
+}
+
+#[test]
+fn wall_clock_set_back_after_a_resume_reports_no_time_before_it_as_a_gap() {
+    let mut merge = merge(&[0]);
+    merge.resume_from(|_| Some(unix(5_000)), [], Instant::ZERO);
+    let own = Some(gap(4_000, 4_000, 0));
+    assert_eq!(merge.connect(id(0), own, start(4_000), |_| Some(unix(4_000))), None);
 }
