@@ -149,8 +149,9 @@ mod tests {
         handle(&counts, &format!("[{array}]"));
         handle(&counts, &post(r#","matching_rules":[{"tag":"no id"},{"id":0}]"#));
         handle(&counts, r#"{"warning":{"matching_rules":[{"id":5}]}}"#);
+        handle(&counts, &post(r#","matching_rules":[]"#));
         assert_eq!(sorted(&counts), [(5, 1), (7, 3)]);
-        assert_eq!((counts.others(), counts.unmatched()), (2, 1));
+        assert_eq!((counts.others(), counts.unmatched()), (2, 2));
     }
 
     #[test]
@@ -164,5 +165,22 @@ mod tests {
         let posts = sorted(&counts);
         assert_eq!((posts.len(), counts.others()), (COUNTED_RULES_MAX, 20));
         assert!(posts.iter().all(|(_, posts)| *posts == 2));
+    }
+
+    #[test]
+    fn each_rule_up_to_the_maximum_has_a_count_that_a_short_search_finds() {
+        // Numbers in sequence, and snowflakes.
+        for shift in [0, 22] {
+            let counts = RuleCounts::new();
+            for number in 2_000..2_000 + COUNTED_RULES_MAX as u64 {
+                let id = number << shift;
+                handle(&counts, &post(&format!(r#","matching_rules":[{{"id":{id}}}]"#)));
+            }
+            assert_eq!((counts.posts().count(), counts.others()), (COUNTED_RULES_MAX, 0));
+            // A search ends at the first free entry.
+            let runs = counts.entries.split(|(id, _)| id.load(Relaxed) == 0);
+            let longest = runs.map(<[_]>::len).max();
+            assert!(longest < Some(100), "{longest:?}");
+        }
     }
 }

@@ -350,7 +350,9 @@ mod tests {
     fn arithmetic_saturates_at_both_ends() {
         let last = Instant::from_nanos(u64::MAX);
         assert_eq!(last.saturating_add(Duration::from_secs(1)), last);
-        assert_eq!(Instant::ZERO.saturating_add(Duration::MAX), last);
+        for length in [Duration::MAX, Duration::from_secs(u64::MAX)] {
+            assert_eq!(Instant::ZERO.saturating_add(length), last);
+        }
         assert_eq!(Instant::ZERO.saturating_since(last), Duration::ZERO);
         assert_eq!(UnixTime::from_seconds(u64::MAX).as_millis(), u64::MAX);
         assert_eq!(UnixTime::from_millis(5).saturating_sub(Duration::from_secs(1)), UnixTime::default());
@@ -358,5 +360,38 @@ mod tests {
             UnixTime::from_millis(1_500).saturating_since(UnixTime::from_seconds(1)),
             Duration::from_millis(500)
         );
+    }
+
+    #[test]
+    fn a_time_of_the_kernel_is_a_number_of_nanoseconds_other_than_0() {
+        assert_eq!(KernelTime::from_nanos(0), None);
+        let time = KernelTime::from_nanos(5).unwrap();
+        assert_eq!((time.as_nanos(), time.until(Duration::from_nanos(7))), (5, Duration::from_nanos(2)));
+        assert_eq!(time.until(Duration::from_nanos(4)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_range_is_empty_unless_it_ends_after_its_start() {
+        for (from, to, length) in [(1, 2, 1), (2, 2, 0), (3, 2, 0)] {
+            let range = TimeRange { from: UnixTime::from_millis(from), to: UnixTime::from_millis(to) };
+            assert_eq!((range.is_empty(), range.length().as_millis()), (length == 0, length));
+        }
+    }
+
+    #[test]
+    fn a_date_has_the_milliseconds_of_the_time() {
+        let date = UtcTime::from(UnixTime::from_millis(1_657_638_600_123));
+        assert_eq!((date.second, date.millisecond), (0, 123));
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn system_time_is_cut_to_milliseconds_and_not_before_1970() {
+        let epoch = std::time::SystemTime::UNIX_EPOCH;
+        for (time, millis) in
+            [(epoch + Duration::new(1, 500_999_999), 1_500), (epoch - Duration::from_secs(1), 0)]
+        {
+            assert_eq!(UnixTime::from(time).as_millis(), millis);
+        }
     }
 }
