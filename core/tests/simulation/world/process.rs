@@ -118,6 +118,8 @@ impl World {
                     line.wake += length;
                     line.model.late += length;
                 }
+                // Nothing else happens on this machine before.
+                self.fault_at = self.fault_at.max(self.now + length);
             }
             Fault::ClockBack => {
                 let back = rng.pick(&[1, MS, SEC, 10 * SEC]);
