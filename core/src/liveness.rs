@@ -370,7 +370,7 @@ impl Liveness {
     fn handle_late(&mut self, now: Instant) -> Option<TimeoutKind> {
         const LATENESS_MAX: Duration = Duration::from_secs(1);
         let deadline = self.poll_timeout()?;
-        if now < deadline.at || deadline.reason == TimeoutKind::Idle {
+        if deadline.reason == TimeoutKind::Idle {
             return None;
         }
         let late = now.saturating_since(deadline.at).min(LATENESS_MAX);

@@ -672,10 +672,9 @@ where
 {
     let mut until = start;
     loop {
-        let further = members().filter_map(|(covered, downtime)| match downtime.at(until) {
-            Some(down) if down.from <= until => None,
-            Some(down) => Some(covered.min(down.from)),
-            None => Some(covered),
+        let further = members().map(|(covered, downtime)| match downtime.at(until) {
+            Some(down) => covered.min(down.from),
+            None => covered,
         });
         match further.max() {
             Some(further) if further > until => until = further,

@@ -407,7 +407,8 @@ impl HeadDecoder {
     /// of `storage`.
     ///
     /// Returns the number of bytes consumed, and the head once it is complete. The rest of `input`
-    /// then belongs to the body. `storage` must be the same in every call, its content unchanged.
+    /// then belongs to the body. `storage` must be the same in every call, its content unchanged. Do
+    /// not call it again after the head or an error.
     ///
     /// # Errors
     /// [`HeadError`] at the first byte that is invalid or exceeds a limit. If the fields of the
@@ -515,17 +516,15 @@ impl HeadDecoder {
 
 /// Replaces each fold of a field line by spaces, in place (RFC 9112 section 5.2: a user agent
 /// MUST). Returns the error of a folded framing field. A line that starts with white space directly
-/// after the status line is not a fold. It stays, and is rejected (section 2.2).
+/// after the status line is not a fold, and was rejected before (section 2.2).
 fn unfold(head: &mut [u8]) -> Option<HeadErrorKind> {
     let mut folded = None;
-    let mut lines = 0;
     let mut field = 0;
     for index in 0..head.len() {
         if head[index] != b'\n' {
             continue;
         }
-        lines += 1;
-        if lines > 1 && matches!(head.get(index + 1), Some(b' ' | b'\t')) {
+        if matches!(head.get(index + 1), Some(b' ' | b'\t')) {
             folded = folded.or(framing_field(&head[field..index]));
             head[index] = b' ';
             if head[index - 1] == b'\r' {
