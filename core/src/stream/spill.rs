@@ -152,6 +152,9 @@ mod tests {
         );
         spill.pop();
         assert_eq!(spill.len(), 25);
+        assert!(spill.push_unless_lf(b"\r{}", &mut storage));
+        assert!(!spill.push_unless_lf(b"1\n2", &mut storage));
+        assert_eq!(&storage[25..spill.len()], b"\r{}");
         spill.clear();
         assert!(spill.is_empty() && spill.last(&storage).is_none());
     }

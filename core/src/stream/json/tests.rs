@@ -66,7 +66,7 @@ fn strings_are_decoded_for_comparison() {
         (r"\u0069\u0064", b"id"),
         (r#"a\/b\\c\""#, b"a/b\\c\""),
         (r"\b\f\n\r\t", b"\x08\x0C\n\r\t"),
-        (r"\u0000", b"\0"),
+        (r"\u0000\u007f\u0080", b"\0\x7F\xFF"),
         (r"\u00e9\uD83D\uDE00\uD800", b"\xFF\xFF\xFF\xFF"),
     ] {
         let quoted = format!("\"{raw}\"");
@@ -95,5 +95,22 @@ fn entering_and_skipping_share_one_depth_limit() {
         if steps == DEPTH_MAX {
             assert_eq!(scanner.enter(), Err(too_deep));
         }
+    }
+}
+
+#[test]
+fn a_number_behind_known_bytes_is_read_only_if_all_of_it_is_there() {
+    for (bytes, want) in [
+        (r#","id":"123","#, Some(123)),
+        (r#","id":"123"#, None),
+        (r#","id":"12","#, None),
+        (r#","id":"1234","#, None),
+        (r#","id":"12x","#, None),
+        (r#","ID":"123","#, None),
+        (r#","id""#, None),
+    ] {
+        let mut scanner = Scanner::new(bytes.as_bytes());
+        assert_eq!(scanner.decimal_behind(br#","id":""#, 3), want, "{bytes}");
+        assert_eq!(scanner.at(), if want.is_some() { 11 } else { 0 }, "{bytes}");
     }
 }

@@ -632,6 +632,9 @@ mod tests {
                 for byte in *b"\0\n\r !\"\\0129:,aet{}[]\x7F\x80\xFF" {
                     let mut copy = post.clone();
                     copy[at] = byte;
+                    changed.push(copy.clone());
+                    // The same byte in the next block of eight as well.
+                    copy.get_mut(at + 8).into_iter().for_each(|later| *later = byte);
                     changed.push(copy);
                 }
                 changed.push([&post[..at], &post[at + 1..]].concat());

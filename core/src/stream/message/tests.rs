@@ -68,6 +68,7 @@ const CASES: &[Case] = &[
     (r#"{"errors":[{"type":"https:\/\/api.twitter.com\/2\/problems\/operational-disconnect","disconnect_type":"Operational\u0044isconnect"}]}"#,
         Kind::StreamError(disconnect(DisconnectType::OperationalDisconnect)), None, 0),
     (r#"{"errors":[{"code":88,"message":"Rate limit exceeded"}]}"#, Kind::StreamError(Problem { code: Some(88), ..NO_PROBLEM }), None, 0),
+    (r#"{"errors":[{"title":"UsageCapExceeded","type":"about:blank"}]}"#, Kind::StreamError(of_type(ProblemType::UsageCapped)), None, 0),
     (r#"{"errors":[{"code":"88"}]}"#, Kind::StreamError(NO_PROBLEM), None, 0),
     (r#"{"errors":[{"code":4294967296}]}"#, Kind::StreamError(NO_PROBLEM), None, 0),
     (r#"{"errors":[]}"#, Kind::StreamError(NO_PROBLEM), None, 0),
@@ -117,6 +118,9 @@ const CASES: &[Case] = &[
     (r#"{"data":{"user_profile_modification":{}}}"#, compliance(Compliance::UserProfileModification, Format::V2), None, 37),
     (r#"{"data":{"public_tweet_notice":{}}}"#, compliance(Compliance::PublicTweetNotice, Format::V2), None, 31),
     (r#"{"data":{"public_tweet_unviewable":{}}}"#, compliance(Compliance::PublicTweetUnviewable, Format::V2), None, 35),
+    (r#"{"data":{"drop":{}}}"#, compliance(Compliance::Drop, Format::V2), None, 16),
+    (r#"{"data":{"undrop":{}}}"#, compliance(Compliance::Undrop, Format::V2), None, 18),
+    (r#"{"data":{"tweet_edit":{}}}"#, compliance(Compliance::TweetEdit, Format::V2), None, 22),
     (r#"{"data":{"status_withheld":{}}}"#, ENVELOPE, None, 30),
     (r#"{"data":{"x":1,"delete":{}}}"#, ENVELOPE, None, 27),
     // Row 6
@@ -132,8 +136,12 @@ const CASES: &[Case] = &[
     (r#"{"title":"x","type":"https://x/usage-capped/"}"#, Kind::Problem(of_type(ProblemType::Other)), None, 0),
     (r#"{"title":"x","type":"https://x/more-usage-capped"}"#, Kind::Problem(of_type(ProblemType::Other)), None, 0),
     (r#"{"title":"x","type":"https://x/p","delete":1,"disconnect":{}}"#, Kind::Problem(of_type(ProblemType::Other)), None, 0),
+    (r#"{"title":"x","type":"x:/operational-disconnect","disconnect_type":"SlowReader","code":88,"connection_limit":"1"}"#,
+        Kind::Problem(Problem { code: Some(88), ..disconnect(DisconnectType::SlowReader) }), None, 0),
     (r#"{"title":"x","type":"usage-capped"}"#, Kind::Unknown, None, 0),
     (r#"{"title":"x","type":":a"}"#, Kind::Unknown, None, 0),
+    (r#"{"title":"x","type":"1a:b"}"#, Kind::Unknown, None, 0),
+    (r#"{"title":"x","type":"h2+a-b.c:d"}"#, Kind::Problem(of_type(ProblemType::Other)), None, 0),
     (r#"{"title":"x","type":null}"#, Kind::Unknown, None, 0),
     (r#"{"type":"about:blank"}"#, Kind::Unknown, None, 0),
     (r#"{"title":"x","type":"about:blank","data":[]}"#, Kind::Unknown, None, 0),
@@ -163,7 +171,7 @@ const CASES: &[Case] = &[
     (r#"{"warning":"x"}"#, Kind::Unknown, None, 0),
     (r#"{"warning":[],"warning":{}}"#, Kind::Unknown, None, 0),
     // Row 10
-    (r#"{"limit":{"track":1234}}"#, Kind::Limit { track: Some(1234) }, None, 23),
+    (r#"{"limit":{"track":1234,"x":[]}}"#, Kind::Limit { track: Some(1234) }, None, 23),
     (r#"{"limit":{"x":{"track":1},"track":null}}"#, Kind::Limit { track: None }, None, 39),
     (r#"{"limit":{}}"#, Kind::Unknown, None, 0),
     (r#"{"limit":{"Track":1}}"#, Kind::Unknown, None, 0),
@@ -184,6 +192,7 @@ const CASES: &[Case] = &[
     (r#"{"user_unsuspend":{}}"#, compliance(Compliance::UserUnsuspend, Format::Legacy), None, 18),
     (r#"{"tweet_edit":{}}"#, compliance(Compliance::TweetEdit, Format::Legacy), None, 14),
     (r#"{"dele\u0074e":{}}"#, compliance(Compliance::Delete, Format::Legacy), None, 15),
+    (r#"{"errors":[],"delete":{},"drop":{},"data":0}"#, compliance(Compliance::Delete, Format::Legacy), None, 0),
     (r#"{"withheld":{}}"#, Kind::Unknown, None, 0),
     (r#"{"deleted":{}}"#, Kind::Unknown, None, 0),
     (r#"{"x":["delete"],"y":{"delete":{}}}"#, Kind::Unknown, None, 0),
@@ -222,7 +231,7 @@ const CASES: &[Case] = &[
     (r#"{"text":"x","id":1050118621198921700,"id":7,"id_str":"20"}"#, LEGACY, Some(20), 57),
     (r#"{"id":7,"id":1050118621198921700,"text":"x","id_str":"20"}"#, LEGACY, Some(7), 40),
     // Up to 15 digits are exact, up to 2^53.
-    (r#"{"text":"x","id":999999999999999,"id_str":"20"}"#, LEGACY, Some(999_999_999_999_999), 33),
+    (r#"{"text":"x","id":999999999999999,"id_str":"999999999999998"}"#, LEGACY, Some(999_999_999_999_999), 33),
     (r#"{"text":"x","id":9007199254740992,"id_str":"9007199254740993"}"#, LEGACY, Some(9_007_199_254_740_993), 61),
     (r#"{"id":7,"id_str":"7x","text":"x"}"#, LEGACY, Some(7), 29),
     (r#"{"id":7,"id_str":"","text":"x"}"#, LEGACY, Some(7), 27),
@@ -247,7 +256,8 @@ const CASES: &[Case] = &[
     (r#"{"code":1,"disconnect_type":"","connection_issue":"","id":1,"text":"x"}"#, LEGACY, Some(1), 67),
     (r#"{"id":1}"#, Kind::Unknown, None, 0),
     (r#"{"text":"x","user":{"id":1}}"#, Kind::Unknown, None, 0),
-    (r#"{"ID":1,"Text":"x"}"#, Kind::Unknown, None, 0),
+    (r#"{"ID":1,"text":"x"}"#, Kind::Unknown, None, 0),
+    (r#"{"id":1,"Text":"x"}"#, Kind::Unknown, None, 0),
     (r#"{"user_id":1,"id_st":"1","text":"x"}"#, Kind::Unknown, None, 0),
     (r#"{"x":"\\\",\"id\":1","text":"x"}"#, Kind::Unknown, None, 0),
     // Row 14
@@ -392,6 +402,13 @@ fn deep_nesting_is_unknown_and_never_panics() {
             assert_eq!(classify(format!(r#"{{"x":{inner},"id":1,"text":""}}"#).as_bytes()).kind, kind);
             // The kind is decided before the nested value, so the value is not read.
             assert_eq!(classify(format!(r#"{{"id":1,"text":{inner}}}"#).as_bytes()).kind, LEGACY);
+            // Containers that were read before the value are closed.
+            for (closed, shallow) in
+                [(r#""limit":{}"#, LEGACY), (r#""errors":[]"#, Kind::StreamError(NO_PROBLEM))]
+            {
+                let after = format!(r#"{{{closed},"x":{inner},"id":1,"text":""}}"#);
+                assert_eq!(classify(after.as_bytes()).kind, if depth == 127 { shallow } else { kind });
+            }
             let nested = format!(r#"{{"errors":[{{"x":{inner}}}]}}"#);
             assert_eq!(classify(nested.as_bytes()).kind, Kind::Unknown, "{depth}");
             let data = format!(r#"{{"data":{{"x":{inner},"id":"1"}}}}"#);
