@@ -154,3 +154,7 @@ impl<'a> RootFields<'a> {
         self.0.get(key as usize).copied().flatten()
     }
 }
+
+/// The keys of each format.
+#[cfg(test)]
+pub(super) const FORMATS: [&[&str]; 2] = [&LEGACY, &V2_NAMES];

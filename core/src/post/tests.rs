@@ -256,6 +256,16 @@ fn reads_every_field_of_a_v2_post() {
 }
 
 #[test]
+fn v2_posts_beside_the_post_are_found_by_either_name() {
+    for (references, posts) in [("referenced_tweets", "tweets"), ("referenced_posts", "posts")] {
+        let data = format!(r#"{{"id":"1","{references}":[{{"type":"retweeted","id":"2"}}]}}"#);
+        let includes = format!(r#"{{"{posts}":[{{"id":"2","text":"whole"}}]}}"#);
+        let message = format!(r#"{{"data":{data},"includes":{includes}}}"#);
+        assert_eq!(both(&message, |post| string(post.retweeted()?.text())).as_deref(), Some("whole"));
+    }
+}
+
+#[test]
 fn long_media_lists_are_truncated() {
     let many = |item: &str| [item].repeat(1_000).join(",");
     let message = format!(
@@ -300,6 +310,8 @@ fn index_finds_the_entities_in_its_scan_if_they_are_well_formed() {
         for (front, back) in [(r#"{"id":1,"entities":"#, "}"), (r#"{"data":{"id":"1","entities":"#, "}}")] {
             let message = format!("{front}{entities},\"lang\":\"c\"{back}");
             let index = Post::new(message.as_bytes()).index();
+            // The fields of the message are stored as well.
+            assert!(index.post().root_fields.is_some());
             // In v2, `data` is one more object around the entities, but its own scan begins there.
             assert_eq!(index.post().fields.unwrap().entities().is_some(), is_known, "{message}");
             let read = |post: Post<'_>| {

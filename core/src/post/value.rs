@@ -610,3 +610,18 @@ impl fmt::Debug for Members<'_> {
         f.debug_struct("Members").field("at", &self.0.cursor.scanner.at()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::post::keys::FORMATS;
+
+    #[test]
+    fn every_key_of_a_post_is_found_in_two_steps() {
+        for keys in FORMATS {
+            let mut counts = [0; MARKS];
+            keys.iter().for_each(|key| counts[mark(key.as_bytes())] += 1);
+            assert!(counts.iter().all(|count| *count <= 2), "{keys:?}");
+        }
+    }
+}

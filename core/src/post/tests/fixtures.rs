@@ -60,7 +60,7 @@ pub(super) const V2: &str = r##"{
 "includes":{
   "users":[{"id":"42","username":"harbour","name":"Harbour"},
     {"id":"77","username":"ternery","name":"The Ternery","description":"of terns","location":"Farne","verified":false,
-     "public_metrics":{"followers_count":10,"following_count":11,"tweet_count":13,"listed_count":12}}],
+     "id_str":"78","public_metrics":{"followers_count":10,"following_count":11,"tweet_count":13,"listed_count":12}}],
   "tweets":[{"id":"500","text":"replied to","author_id":"42"},
     {"id":"501","text":"quoted beside","author_id":"42","lang":"nl",
      "entities":{"hashtags":[{"tag":"beside"}]}}],

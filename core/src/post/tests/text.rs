@@ -18,7 +18,8 @@ fn check(quoted: &[u8], wanted: &str) {
     text.write_to(&mut written).unwrap();
     assert_eq!(written, wanted, "{shown}");
     assert!(text.eq_str(wanted) && text == *wanted, "{shown}");
-    assert!(!text.eq_str(&format!("{wanted}x")) && !text.eq_str("another"), "{shown}");
+    assert!(!text.eq_str(&format!("{wanted}x")) && text != *"another", "{shown}");
+    assert_eq!(text.is_escaped(), quoted.contains(&b'\\'), "{shown}");
     assert!(text.same(&text));
     if let Some(lent) = text.as_str() {
         assert_eq!((lent, lent.as_bytes()), (wanted, text.raw()), "{shown}");

@@ -169,3 +169,17 @@ fn objects_of_an_array_are_those_of_a_scan_for_each() {
         }
     }
 }
+
+#[test]
+fn a_scan_ends_when_the_values_found_are_enough_or_all() {
+    let value = Value::new(br#"{"a":1,"b":2,"c":3}"#).unwrap();
+    let found = value.fields_until(["a", "b"], |_| true);
+    assert_eq!(found.map(|found| found.is_some()), [true, false]);
+    // At the last of the keys, the scan ends without asking.
+    let asked = core::cell::Cell::new(0);
+    let found = value.fields_until(["a", "b"], |_| {
+        asked.set(asked.get() + 1);
+        false
+    });
+    assert_eq!((found.map(|found| found.is_some()), asked.get()), ([true, true], 1));
+}
