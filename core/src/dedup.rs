@@ -486,6 +486,10 @@ impl<S> fmt::Debug for Window<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::vec;
+    use std::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -498,6 +502,40 @@ mod tests {
             assert!(generations <= 130, "{posts}: {generations}");
             // One is being filled, and one is being cleared.
             assert!((generations - 2) * length >= posts - 1, "{posts}: {generations} of {length}");
+        }
+    }
+
+    fn window(posts: usize) -> Window<Vec<u64>> {
+        let config = WindowConfig { posts, age_max: None, seed: 0x0123_4567_89AB_CDEF };
+        Window::new(vec![0; config.storage_words()], &config).unwrap()
+    }
+
+    #[test]
+    fn each_bit_of_the_hash_is_even_and_depends_on_each_bit_of_the_id() {
+        let window = window(70);
+        let ids: Vec<u64> = (1..=1_000).map(|number: u64| number.pow(5).wrapping_mul(MULTIPLIER)).collect();
+        for bit in 0..64 {
+            let changed = |all, id: &u64| all | (window.tag(*id) ^ window.tag(id ^ (1 << bit)));
+            assert_eq!(ids.iter().fold(0, changed), u32::MAX, "bit {bit} of the id");
+        }
+        for bit in 0..32 {
+            let ones = ids.iter().filter(|id| window.tag(**id) >> bit & 1 == 1).count();
+            assert!((400..=600).contains(&ones), "{ones} of 1,000 with bit {bit}");
+        }
+        let homes: BTreeSet<_> = ids.iter().map(|id| window.home(window.tag(*id))).collect();
+        assert!(homes.into_iter().eq(0..window.layout.buckets));
+    }
+
+    /// Posts of a recovery, each between two new ones, have a range of their own.
+    #[test]
+    fn older_posts_between_new_ones_cause_no_searches_in_older_generations() {
+        let mut window = window(70);
+        for number in 0..1_000_u64 {
+            for minutes in [3, 0] {
+                let id = (1_000_000 + minutes * 60_000 + number) << 22;
+                assert!(!may_contain(&window.older, id), "{number}");
+                assert_eq!(window.insert(PostId::new(id), Instant::ZERO, 0), Insert::New);
+            }
         }
     }
 }
