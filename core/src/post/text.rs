@@ -115,8 +115,7 @@ impl<'a> JsonStr<'a> {
     /// Returns the errors of `out`; a `String` has none.
     pub fn write_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
         let mut rest = match str::from_utf8(self.raw) {
-            Ok(text) if self.escaped => text,
-            Ok(text) => return out.write_str(text),
+            Ok(text) => text,
             Err(_) => return self.chars().try_for_each(|char| out.write_char(char)),
         };
         while let Some((run, escaped)) =

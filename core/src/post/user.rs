@@ -42,7 +42,7 @@ impl<'a> User<'a> {
         self.value.get(legacy)?.as_u64()
     }
 
-    /// Returns the user ID, from `id_str` or else `id`.
+    /// Returns the user ID, from `id_str` or else `id`. A v2 user has `id` only.
     #[must_use]
     pub fn id(&self) -> Option<u64> {
         let [string, id] = match self.format {

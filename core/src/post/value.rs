@@ -444,7 +444,6 @@ impl<'a> Cursor<'a> {
         self.scanner.enter()
     }
 
-    /// Returns the object or array that starts here with `byte`, left unread.
     /// Reads the object at the cursor, to its end or until `enough`, which gets the number of keys
     /// that are still missing. Writes the first value of each key to `found`. Each array or object
     /// that is such a value is read by `container`, which gets the index of its key.
@@ -493,6 +492,7 @@ impl<'a> Cursor<'a> {
         self.scanner.skip_value()
     }
 
+    /// Returns the object or array that starts here with `byte`, left unread.
     #[inline]
     fn container(&self, byte: u8) -> Option<Value<'a>> {
         match byte {

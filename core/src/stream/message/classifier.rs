@@ -199,7 +199,7 @@ impl Name {
                 _ => Self::Other,
             },
             16 if key == b"connection_issue" => Self::Problem(Field::ConnectionIssue),
-            9 | 11..=14 => Compliance::legacy(key).map_or(Self::Other, Self::Compliance),
+            9 | 11..=14 => Compliance::common(key).map_or(Self::Other, Self::Compliance),
             _ => Self::Other,
         }
     }

@@ -140,14 +140,6 @@ pub enum Compliance {
 }
 
 impl Compliance {
-    /// Returns the event that a top-level key of a legacy message names.
-    pub(super) fn legacy(key: &[u8]) -> Option<Self> {
-        match key {
-            b"status_withheld" => Some(Self::StatusWithheld),
-            _ => Self::common(key),
-        }
-    }
-
     /// Returns the event that a key of `data` names.
     pub(super) fn v2(key: &[u8]) -> Option<Self> {
         match key {
@@ -159,7 +151,8 @@ impl Compliance {
         }
     }
 
-    fn common(key: &[u8]) -> Option<Self> {
+    /// Returns the event that a key names at the top level and in `data`.
+    pub(super) fn common(key: &[u8]) -> Option<Self> {
         Some(match key {
             b"delete" => Self::Delete,
             b"scrub_geo" => Self::ScrubGeo,
