@@ -125,3 +125,16 @@ fn too_many(head: &ResponseHead, problem: &Problem, document: &[u8]) -> RefusalK
         None => RefusalKind::RateLimit,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_refusal_names_its_meaning_and_status() {
+        let refusal = Refusal { status: 401, kind: RefusalKind::Unauthorized };
+        assert_eq!(refusal.to_string(), "not authorized; check the bearer token (status 401)");
+    }
+}

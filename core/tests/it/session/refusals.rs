@@ -24,6 +24,7 @@ fn each_status_and_body_maps_to_its_refusal() {
     let too_many = problem("streaming-connection", "TooManyConnections");
     let no_rules = problem("streaming-connection", "RuleConfigurationIssue");
     let invalid = problem("streaming-connection", "RulesInvalidIssue");
+    let unknown = problem("streaming-connection", "NewIssue");
     let capped = r#"{"account_id":123,"title":"UsageCapExceeded","period":"Monthly","type":"https://api.twitter.com/2/problems/usage-capped"}"#;
     let capped_by_title = r#"{"title":"UsageCapExceeded","type":"about:blank"}"#;
     let capped_by_type = r#"{"title":"x","type":"https://api.x.com/labs/1/problems/usage-capped"}"#;
@@ -67,6 +68,7 @@ fn each_status_and_body_maps_to_its_refusal() {
         (406, "", "", K::Request, None),
         (409, "", &no_rules, K::NoRules, None),
         (409, "", "", K::NoRules, None),
+        (400, "", &no_rules, K::NoRules, None),
         (409, "", &invalid, K::InvalidRules, None),
         (400, "", &invalid, K::InvalidRules, None),
         (410, "", "", K::Request, None),
@@ -79,6 +81,8 @@ fn each_status_and_body_maps_to_its_refusal() {
             K::ConnectionLimit,
             Some(60),
         ),
+        (429, "x-rate-limit-remaining: 0\r\n", &unknown, K::ConnectionLimit, Some(60)),
+        (503, "", &unknown, K::Server, Some(5)),
         (429, "", capped, K::UsageCap, None),
         (429, "", capped_by_title, K::UsageCap, None),
         (429, "x-rate-limit-remaining: 0\r\n", capped_by_type, K::UsageCap, None),
@@ -101,6 +105,7 @@ fn each_status_and_body_maps_to_its_refusal() {
         (429, "", "", K::RateLimit, Some(60)),
         (429, "x-rate-limit-remaining: 3\r\n", "", K::ConnectionLimit, Some(60)),
         (429, "x-rate-limit-remaining: 0\r\n", "", K::WindowLimit, Some(60)),
+        (429, "x-rate-limit-reset: 1700000500\r\n", "", K::WindowLimit, Some(500)),
         (301, "location: http://127.0.0.1/\r\n", "", K::Redirect, None),
         (307, "location: https://example.org/\r\n", html, K::Redirect, None),
         (408, "", "", K::Server, Some(5)),
