@@ -3,7 +3,9 @@
 use std::task::{Context, Poll};
 
 use powerstream_core::driver::Io;
-use powerstream_core::session::{Disconnected, Gap, GaveUp, Late, Refusal, Session, SessionEvent, Step};
+use powerstream_core::session::{
+    Disconnected, Gap, GaveUp, Late, Origin, Refusal, Session, SessionEvent, Step,
+};
 use powerstream_core::time::{Instant, UnixTime};
 use powerstream_core::transport_error::TransportError;
 
@@ -17,6 +19,8 @@ pub struct Run {
     pub lines: Vec<String>,
     /// Each message, with the number of the attempt that delivered it.
     pub messages: Vec<(usize, Vec<u8>)>,
+    /// The origin of each message.
+    pub origins: Vec<Origin>,
     pub keep_alives: u64,
     pub connected: Vec<(usize, Option<Gap>, u8)>,
     pub resumed: Vec<Gap>,
@@ -182,6 +186,7 @@ impl Recorder {
             SessionEvent::Message(message) => {
                 assert_eq!(self.place, StreamState::Streaming, "{:#?}", self.run.lines);
                 self.run.messages.push((attempt, message.bytes.to_vec()));
+                self.run.origins.push(message.origin);
                 let what = match message.id() {
                     Some(id) => format!("post {}", id.as_u64()),
                     None => format!("message of {}", message.bytes.len()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use powerstream_core::endpoint;
 use powerstream_core::liveness::TimeoutKind;
-use powerstream_core::session::DisconnectReason;
+use powerstream_core::session::{DisconnectReason, Origin};
 use powerstream_core::time::{TimeRange, UnixTime};
 use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 
@@ -411,16 +411,39 @@ fn interrupted_backfill_is_requested_again() {
         let gaps: Vec<_> = run.connected.iter().map(|(_, gap, _)| gap.map(|gap| gap.from)).collect();
         assert_eq!((minutes[1], minutes[2]), (5, if kept { 5 } else { 1 }), "newest at {newest}");
         assert_eq!(gaps[1] == gaps[2], kept, "{gaps:?}");
+        let origin = if kept { Origin::Backfill } else { Origin::Live };
+        assert_eq!(run.origins, [Origin::Live, origin, origin, origin, origin]);
     }
     // If no newer Post arrives, five minutes are enough.
     let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
     for _ in 0..16 {
-        back = back.keep_alive(secs(20));
+        back = back.line(secs(20), &post(1));
     }
     let net =
         Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
     let run = run(&config, net, secs(600));
     assert_eq!((run.connected[1].2, run.connected[2].2), (5, 1));
+}
+
+#[test]
+fn a_refused_request_for_backfill_is_repeated_at_once_without_it() {
+    let mut config = config();
+    config.backfill = true;
+    for (status, is_refused) in [(400, true), (403, true), (503, false)] {
+        let net = Network::new([
+            Attempt::stream().line(secs(1), &post(1)).eof(0),
+            Attempt::new().bytes(0, refusal(&format!("{status} x"), "", "")),
+            Attempt::stream().line(secs(1), &post(2)).eof(0),
+            Attempt::stream(),
+        ]);
+        let run = run(&config, net, secs(10));
+        let asked: Vec<bool> =
+            run.net().requests.iter().map(|(_, text)| text.contains("backfillMinutes=1")).collect();
+        assert_eq!(asked, [false, true, !is_refused, !is_refused], "{status}");
+        let refused: Vec<bool> = run.disconnected.iter().map(|(.., ended)| ended.backfill_refused).collect();
+        assert_eq!(refused, [false, is_refused, false], "{status}");
+        assert_eq!(run.delays()[1], if is_refused { 0 } else { 5_000 }, "{status}");
+    }
 }
 
 #[test]
