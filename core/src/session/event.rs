@@ -384,3 +384,39 @@ impl fmt::Debug for Refused<'_> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::message::classify;
+
+    #[test]
+    fn a_part_of_a_message_keeps_its_origin_and_time() {
+        let at = KernelTime::from_nanos(7);
+        let message = Message::new(b"[{}]", classify(b"[{}]")).with_origin(Origin::Recovery);
+        let part = message.with_received_at(at.unwrap()).part(b"{}", classify(b"{}"));
+        assert_eq!((part.bytes, part.origin, part.received_at), (&b"{}"[..], Origin::Recovery, at));
+    }
+
+    #[test]
+    fn backfill_covers_a_gap_of_its_own_length_and_overlaps_the_recovery_of_a_longer_one() {
+        let unix = |seconds: u64| UnixTime::from_seconds(1_700_000_000 + seconds);
+        let range = |from, to| TimeRange { from: unix(from), to: unix(to) };
+        let needed = |from, minutes| {
+            let gap = range(from, 400);
+            let gap = Gap {
+                from: gap.from,
+                to: gap.to,
+                local_from: gap.from,
+                local_to: gap.to,
+                newest_before: None,
+                first_after: None,
+                backfill_minutes: minutes,
+            };
+            (gap.recovery_needed(), gap.backfilled())
+        };
+        assert_eq!(needed(100, 5), (None, Some(range(100, 400))));
+        assert_eq!(needed(99, 5), (Some(range(99, 110)), Some(range(110, 400))));
+        assert_eq!(needed(100, 0), (Some(range(100, 400)), None));
+    }
+}

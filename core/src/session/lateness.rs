@@ -251,6 +251,12 @@ mod tests {
     }
 
     #[test]
+    fn short_pauses_of_a_stream_that_is_not_late_leave_its_pace() {
+        let pauses = [&[10_000; 3][..], &[500; 50], &[12_000]].concat();
+        assert_eq!(behind(&pauses)[2..], [0; 52]);
+    }
+
+    #[test]
     fn further_keep_alives_in_a_read_and_posts_end_lateness() {
         let mut lateness = Lateness::NONE;
         let late = [10_000, 10_000, 10_000, 40_000].map(|pause| read(&mut lateness, pause).0);

@@ -145,6 +145,10 @@ mod tests {
         assert_eq!((clock.earliest_at(at(400)), clock.latest_at(at(400))), (unix(50_900), unix(51_400)));
         clock.handle_post_ahead(unix(52_000), at(500));
         assert_eq!((clock.earliest_at(at(400)), clock.latest_at(at(400))), (unix(51_900), unix(51_900)));
+        // A Post at the upper bound leaves it, with its fraction of a millisecond.
+        let mut clock = ServerClock::new(Some(unix(50_000)), at(0), at(400), wall(0), None);
+        clock.handle_post_ahead(unix(51_500), Instant::from_nanos(500_900_000));
+        assert_eq!(clock.latest_at(at(501)), unix(51_501));
     }
 
     #[test]

@@ -173,6 +173,22 @@ fn every_kind_of_message_ends_one() {
 }
 
 #[test]
+fn a_message_after_a_head_of_two_reads_moves_the_start_to_the_first() {
+    type End = fn(&mut Coverage);
+    let ends: [(End, u64); 3] = [(|_| {}, 5), (|c| c.handle_message(None), 6), (Coverage::handle_skipped, 6)];
+    for (end, start) in ends {
+        let mut coverage = Coverage::new(at(0));
+        coverage.handle_request(at(5));
+        coverage.handle_read(at(6), true);
+        coverage.handle_read(at(7), false);
+        coverage.handle_stream_begun(at(7), clock(), None, 0);
+        end(&mut coverage);
+        coverage.handle_read(at(8), false);
+        assert_eq!(coverage.covered_until(clock()), Some(unix(start).saturating_sub(GAP_MARGIN)));
+    }
+}
+
+#[test]
 fn a_read_that_left_input_behind_proves_nothing() {
     let mut coverage = streaming();
     for seconds in [10, 20] {
@@ -573,6 +589,9 @@ fn posts_out_of_order_widen_the_margin_and_stragglers_do_not() {
     assert_eq!(start(&coverage, 0), 10_950 - 1_000 - 2 * 4_000);
     read_posts(&mut coverage, 22_000, &[21_950, 11_949]);
     assert_eq!(start(&coverage, 0), 21_950 - 1_000 - 2 * 4_000);
+    let mut widest = coverage.clone();
+    widest.handle_message(Some(id_at(11_950)));
+    assert_eq!(start(&widest, 0), 21_950 - 1_000 - 2 * 10_000);
     // The next stream keeps the disorder and the newest Post of this one.
     coverage.handle_closed(clock());
     coverage.handle_request(at(30));
@@ -588,14 +607,17 @@ fn posts_that_are_not_live_prove_nothing() {
     read_keep_alive(&mut coverage, 20_000);
     let five_minutes = 5 * 60_000;
     let old = PostId::new(id_at(0).as_u64() - ((five_minutes + 1) << 22));
-    let ahead = id_at(20_000 + five_minutes + 2);
+    let ahead = id_at(20_000 + five_minutes + 1);
     for id in [PostId::new(20), old, ahead] {
         coverage.handle_message(Some(id));
         assert_eq!((start(&coverage, 0), coverage.newest), (-1_000, None));
     }
     let oldest = PostId::new(id_at(0).as_u64() - (five_minutes << 22));
-    coverage.handle_message(Some(oldest));
-    assert_eq!(coverage.newest, Some(oldest));
+    let newest = id_at(20_000 + five_minutes);
+    for id in [oldest, newest] {
+        coverage.handle_message(Some(id));
+        assert_eq!(coverage.newest, Some(id));
+    }
 }
 
 #[test]
@@ -629,9 +651,10 @@ fn gap_at_20(ahead: i64, date: Option<UnixTime>) -> (Coverage, Gap) {
 #[test]
 fn a_gap_has_its_bounds_in_the_servers_time_and_by_the_local_clock() {
     for ahead in CLOCKS {
-        let (_, gap) = gap_at_20(ahead, Some(unix(20)));
+        let (coverage, gap) = gap_at_20(ahead, Some(unix(20)));
         // `Date` was 20 s, so the server's clock showed at most 20.999 s. The request took 200 ms.
         assert_eq!((gap.from, gap.to), (unix(9), unix_ms(21_200)));
+        assert_eq!(coverage.begun(), Some((unix(20), unix_ms(21_200))));
         assert_eq!((gap.newest_before, gap.first_after), (Some(id_at(10_000)), None));
         let local = |millis: u64| clock_off(ahead).unix_at(at_ms(millis));
         assert_eq!((gap.local_from, gap.local_to), (local(8_700), local(20_002)));
@@ -669,6 +692,16 @@ fn without_a_date_posts_correct_a_local_clock_that_is_behind() {
     // The clock is behind by 3 s. A Post that was read 100 ms late shows 2.9 s, and one second is
     // added.
     assert_eq!(to(-3_000), unix_ms(20_902));
+}
+
+#[test]
+fn a_post_created_when_it_is_read_does_not_correct_the_local_clock() {
+    for (created, time) in [(10_000, 25_000), (10_001, 20_001)] {
+        let mut coverage = streaming();
+        read_posts(&mut coverage, 10_000, &[created]);
+        // The local clock is set by 5 s later.
+        assert_eq!(coverage.server_time(at(20), clock_off(5_000)), unix_ms(time));
+    }
 }
 
 #[test]
