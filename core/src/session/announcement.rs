@@ -157,6 +157,7 @@ mod tests {
         assert!(immediate(r#"{"errors":[{"disconnect_type":"UpstreamUncleanDisconnect"}]}"#));
         assert!(immediate(r#"{"errors":[{"disconnect_type":"SlowReader"}]}"#));
         assert!(immediate(r#"{"disconnect":{"code":4,"reason":"a"}}"#));
+        assert!(immediate(r#"{"error":{"message":"Forced Disconnect","sent":"a"}}"#));
         // Another client uses the stream.
         assert!(!immediate(r#"{"disconnect":{"code":7,"reason":"a"}}"#));
         assert!(!immediate(r#"{"disconnect":{"reason":"a"}}"#));

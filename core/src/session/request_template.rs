@@ -201,6 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn storage_has_room_for_long_parts_of_the_request_and_little_more() {
+        let part = "a".repeat(6_000);
+        let (path, escaped) = (["/", &part].concat(), "%".repeat(6_000));
+        let mut config = config();
+        config.host = Some(&part);
+        config.endpoint = Endpoint { path: &path, ..config.endpoint };
+        config.user_agent = &part;
+        let query = [(&*escaped, &*escaped)];
+        config.query = &query;
+        let (template, _) = template(&config);
+        let spare = config.storage_bytes() - template.start - template.length;
+        assert!(spare <= 4_096 + 1_024, "{spare}");
+    }
+
+    #[test]
     fn rejects_short_storage_and_invalid_requests() {
         let mut config = config();
         let needed = config.storage_bytes();
