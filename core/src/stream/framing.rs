@@ -363,3 +363,20 @@ fn is_blank(message: &[u8]) -> bool {
         _ => message.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r')),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_one_frame_at_a_time() {
+        let (mut framer, mut storage) = (Framer::new(8), [0; 9]);
+        let input = b"{}\r\n\r\n[";
+        let message = Frame::Message(MessagePlace::Input { start: 0, end: 2 });
+        assert_eq!(framer.next(input, 0..7, &mut storage), (4, Some(message)));
+        assert_eq!(framer.next(input, 4..7, &mut storage), (2, Some(Frame::KeepAlive)));
+        assert_eq!(framer.next(input, 6..7, &mut storage), (1, None));
+        let message = Frame::Message(MessagePlace::Storage { length: 2 });
+        assert_eq!(framer.next(b"]\n", 0..2, &mut storage), (2, Some(message)));
+    }
+}

@@ -1,7 +1,7 @@
 //! Tests whole responses: the same content gives the same events, regardless of chunks, splits and
 //! storage.
 
-use powerstream_core::stream::{Closed, Connection, ConnectionConfig, ScannedConnectionEvent};
+use powerstream_core::stream::{Closed, Connection, ConnectionConfig, MessagePlace, ScannedConnectionEvent};
 use powerstream_core::time::Instant;
 
 use crate::common::event_log::{OwnedEvent, run, run_all_ways};
@@ -317,6 +317,7 @@ const fn long<const N: usize>(before: &[u8], behind: &[u8]) -> [u8; N] {
 }
 const LONG_OBJECT: &[u8] = &long::<{ LIMIT + 2 }>(b"[", b"]");
 const LONG_LINES: &[u8] = &long::<{ 2 * LIMIT + 3 }>(b"[\n\"\n]\"\n,\n", b"\n\n]\n{}");
+const LONG_STRING: &[u8] = &long::<{ LIMIT + 6 }>(b"", b"\n{}\r\n");
 const LONG_LINE: &[u8] = &long::<{ LIMIT + 7 }>(b"[", b"]\n[]\n\n");
 
 #[rustfmt::skip]
@@ -324,6 +325,7 @@ const OVERSIZED: &[Case] = &[
     case("white space over the limit is skipped", &[b' '; LIMIT + 2], &[Left(LIMIT as u64 + 2)]),
     case("oversized JSON at the end", LONG_OBJECT, &[Left(LIMIT as u64 + 2)]),
     case("bare LFs inside an oversized array", LONG_LINES, &[Skipped(2 * LIMIT as u64), Last(b"{}")]),
+    case("bare LF after one byte over the limit", LONG_STRING, &[Skipped(LIMIT as u64 + 1), Message(b"{}")]),
     case("bare LF after an oversized object", LONG_LINE, &[Skipped(LIMIT as u64 + 2), Message(b"[]"), KeepAlive]),
     case("oversized at the end", &[b'x'; 3 * LIMIT], &[Left(3 * LIMIT as u64)]),
     case("CRs over the limit", &[b'\r'; LIMIT + 3], &[Left(LIMIT as u64 + 3)]),
@@ -376,18 +378,25 @@ fn message_is_delivered_by_the_call_that_reads_its_last_byte() {
     );
 }
 
-/// Scans `read`, stores the bytes that were left, and returns their number.
-fn left_of(connection: &mut Connection<Vec<u8>>, read: &[u8]) -> usize {
-    let mut input = read;
+/// Scans `read`. Returns the number of bytes that were left, and the place of the last message.
+fn scan_partial(connection: &mut Connection<Vec<u8>>, read: &[u8]) -> (usize, Option<MessagePlace>) {
+    let (mut input, mut last) = (read, None);
     loop {
         let (consumed, event) = connection.scan_partial(input, Instant::ZERO);
         input = &input[consumed..];
-        if event.expect("the wire is well-formed").is_none() {
-            break;
+        match event.expect("the wire is well-formed") {
+            Some(ScannedConnectionEvent::Message(place)) => last = Some(place),
+            Some(_) => {}
+            None => return (input.len(), last),
         }
     }
-    connection.take_left(input);
-    input.len()
+}
+
+/// Scans `read`, stores the bytes that were left, and returns their number.
+fn left_of(connection: &mut Connection<Vec<u8>>, read: &[u8]) -> usize {
+    let (left, _) = scan_partial(connection, read);
+    connection.take_left(&read[read.len() - left..]);
+    left
 }
 
 /// Leaving a message and then storing it costs more than storing it at once. Where chunks split
@@ -403,6 +412,31 @@ fn message_is_left_unless_a_chunk_split_the_last_one() {
     assert_eq!(left(&[b"0123456789", &end[..], b"{\"text\":\"01"].concat()), 0, "the chunk ends");
     assert_eq!(left(&[b"\r\n40\r\n01234567", &end[..], beginning].concat()), 0, "after a split message");
     assert_eq!(left(&[&end[..], beginning].concat()), 21, "after one that was not split");
+}
+
+#[test]
+fn message_that_was_left_stays_in_the_input_if_a_block_or_its_end_follows() {
+    let beginning = b"{\"text\":\"0123456789ab";
+    // The size of the chunk, what the next read adds, what is left then, and where the message is.
+    type Row<'a> = (&'a str, &'a [u8], usize, Option<MessagePlace>);
+    let rows: [Row<'_>; 6] = [
+        ("40", b"0123456789abcdef", 37, None),
+        ("40", b"0123456789abcde", 0, None),
+        // The chunk ends within the message.
+        ("25", b"0123456789abcdef", 0, None),
+        // The limit is exceeded.
+        ("100", &[b'a'; 107], 0, None),
+        ("40", b"\"}\r\n", 0, Some(MessagePlace::Input { start: 0, end: 23 })),
+        ("40", b"\"}\n", 0, Some(MessagePlace::Storage { length: 23 })),
+    ];
+    for (size, more, left, place) in rows {
+        let mut connection = Connection::new(vec![0; 128], ConnectionConfig::default());
+        connection.handle_connected(Instant::ZERO);
+        let read = [HEAD, size.as_bytes(), b"\r\n", beginning].concat();
+        assert_eq!(scan_partial(&mut connection, &read), (21, None));
+        let input = [beginning, more].concat();
+        assert_eq!(scan_partial(&mut connection, &input), (left, place), "{size} {more:?}");
+    }
 }
 
 /// Each byte is examined at most once for the nesting. Examining it again at each LF would take

@@ -176,6 +176,17 @@ fn close_reports_whether_the_response_was_complete() {
 }
 
 #[test]
+fn a_last_message_is_discarded_if_the_local_end_comes_first() {
+    let (mut connection, mut received, mut log) = (connection(256), 0, Vec::new());
+    connection.handle_connected(NOW);
+    feed(&mut connection, b"HTTP/1.1 200 OK\r\n\r\n{}", NOW, &mut received, &mut log);
+    assert_eq!(connection.handle_eof(), Closed::CompleteByClose { undelivered: 0 });
+    connection.handle_closed();
+    feed(&mut connection, b"", NOW, &mut received, &mut log);
+    assert_eq!((log.len(), connection.byte_counts().discarded), (1, 2));
+}
+
+#[test]
 fn bytes_after_the_end_are_discarded() {
     let heads: [(&str, Vec<u8>); 3] = [
         ("chunked", streamed(b"4\r\n{}\r\n\r\n0\r\n\r\n")),

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use powerstream_core::liveness::Timeout;
 use powerstream_core::liveness::TimeoutKind::{self, *};
+use powerstream_core::read_buffer::ReadBuffer;
 use powerstream_core::stream::{Connection, ConnectionConfig, ConnectionErrorKind};
 use powerstream_core::time::Instant;
 
-use crate::common::event_log::{OwnedEvent, feed};
+use crate::common::event_log::{OwnedEvent, feed, feed_partial};
 use crate::common::{HEAD, push_chunk, streamed};
 
 const fn millis(millis: u64) -> Instant {
@@ -107,6 +108,14 @@ fn each_kind_of_input_extends_only_its_deadline() {
                 (22, b"A: b\r\n", Some((45, Idle))),
                 (23, b"\r", Some((45, Idle))),
                 (24, b"\n", None),
+            ],
+        ),
+        (
+            "framing within a message moves nothing",
+            &[
+                (5, HEAD, Some((30, Idle))),
+                (10, b"3\r\n{\"a\r\n", Some((35, Idle))),
+                (11, b"2;extension=0123456789abcdef", Some((35, Idle))),
             ],
         ),
         (
@@ -278,6 +287,28 @@ fn floods_of_bytes_do_not_extend_absolute_deadlines() {
         assert_eq!(now, millis(at), "{name}");
         assert_eq!(life.deadline(), None, "{name}: no deadline runs any more");
     }
+}
+
+#[test]
+fn a_message_left_in_the_input_is_timed_from_its_first_byte() {
+    let Life { mut connection, mut log, mut received } = Life::streaming();
+    let mut buffer = ReadBuffer::new(vec![0; 4_096]);
+    for (at, bytes, want) in [
+        (10, &b"1000\r\n{\"text\":\"0123456789"[..], Some((35, Idle))),
+        (30, b"0123456789abcdef", Some((55, Idle))),
+        (50, b"0123456789abcdef", Some((70, Message))),
+        // A second late, so the deadline is a second after this read.
+        (71, b"0123456789abcdef", Some((70, Message))),
+        (72, b"0123456789abcdef", None),
+    ] {
+        feed_partial(&mut connection, &mut buffer, bytes, seconds(at), &mut received, &mut log);
+        let deadline = connection.poll_timeout().map(|deadline| (deadline.at, deadline.reason));
+        assert_eq!(deadline, want.map(|(at, reason)| (seconds(at), reason)), "{at} s");
+    }
+    assert!(matches!(
+        log.last(),
+        Some(OwnedEvent::Failed { kind: ConnectionErrorKind::Timeout(Message), .. })
+    ));
 }
 
 /// An unfinished part that is read late gets the same amount of time again, at most one second.
