@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use powerstream_core::read_buffer::READ_BYTES;
+use powerstream_core::read_buffer::BUFFER_BYTES;
 use powerstream_core::session::{Session, Step};
 use powerstream_core::time::Instant;
 use powerstream_core::transport_error::{TlsError, TransportError, TransportErrorKind};
@@ -360,7 +360,7 @@ impl World {
             let input = line.buffer.input();
             let read_at = Instant::from_nanos(if input.is_empty() { self.now } else { line.read_at });
             line.decodes += 1;
-            assert!(line.decodes < READ_BYTES as u64 + 1_000, "I14: more events than bytes");
+            assert!(line.decodes < BUFFER_BYTES as u64 + 1_000, "I14: more events than bytes");
             let session = &mut self.sessions[index];
             let (consumed, event) = core(|| match line.is_partial {
                 true => session.scan_partial(input, read_at),
