@@ -416,6 +416,7 @@ impl Monitor {
                 self.last_content_at.set(read_at.as_nanos());
             }
             SessionEvent::Skipped { bytes } => {
+                self.keep_alives_in_a_row.set(0);
                 self.last_content_at.set(read_at.as_nanos());
                 counters.skipped.add(1);
                 counters.skipped_bytes.add(*bytes);
@@ -688,8 +689,10 @@ mod tests {
             keep_alive(&monitor, 1);
             message(&monitor, post(DECEMBER).as_bytes(), at(2));
             keep_alive(&monitor, 3);
+            monitor.handle_event(&SessionEvent::Skipped { bytes: 1 }, at(4));
+            keep_alive(&monitor, 5);
             assert_eq!(gaps(&monitor), (1, 0, 600));
-            keep_alive(&monitor, 4);
+            keep_alive(&monitor, 6);
             assert_eq!(gaps(&monitor), after);
 
             // The session considers it complete.

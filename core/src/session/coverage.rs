@@ -509,6 +509,10 @@ impl Coverage {
     /// Reports that a message over the limit was skipped.
     pub(super) fn handle_skipped(&mut self) {
         self.at_boundary = true;
+        if let Some(stream) = &mut self.stream {
+            // It may be a Post of the backfill.
+            stream.keep_alives = 0;
+        }
     }
 
     /// Reports that content arrived, whether or not it completed a message.

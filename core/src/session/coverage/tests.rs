@@ -253,16 +253,18 @@ fn a_gap_starts_at_the_earlier_of_two_wall_clocks() {
 
 #[test]
 fn two_keep_alives_in_a_row_complete_backfill() {
-    let mut coverage = backfilling();
-    coverage.handle_healthy();
-    coverage.handle_keep_alive();
-    coverage.handle_message(None);
-    coverage.handle_keep_alive();
-    assert!(coverage.is_backfilling());
-    assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
-    coverage.handle_keep_alive();
-    assert!(!coverage.is_backfilling());
-    assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
+    for between in [|coverage: &mut Coverage| coverage.handle_message(None), Coverage::handle_skipped] {
+        let mut coverage = backfilling();
+        coverage.handle_healthy();
+        coverage.handle_keep_alive();
+        between(&mut coverage);
+        coverage.handle_keep_alive();
+        assert!(coverage.is_backfilling());
+        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+        coverage.handle_keep_alive();
+        assert!(!coverage.is_backfilling());
+        assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
+    }
 }
 
 #[test]
