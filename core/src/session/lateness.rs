@@ -112,7 +112,7 @@ impl Lateness {
     pub(super) fn handle_unusual_read(&mut self, pause: u64) -> (u64, Option<Late>) {
         self.measure(pause);
         let late = self.handle_pause(pause);
-        self.is_usual = self.behind == 0 && self.long == 0 && !self.paused;
+        self.is_usual = self.behind == 0 && !self.paused;
         (self.behind, late)
     }
 

@@ -265,7 +265,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                     None => continue,
                 },
                 Ok(Some(ScannedConnectionEvent::Message(place))) => {
-                    self.message(place, &input[start..], start, now)
+                    // The head that was passed over before is a refusal's, and its body has no messages.
+                    debug_assert_eq!(start, 0);
+                    self.message(place, input, now)
                 }
                 Ok(Some(ScannedConnectionEvent::KeepAlive)) => {
                     self.coverage.handle_keep_alive();
@@ -516,9 +518,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         Some(ScannedSessionEvent::Connected { gap, server_earliest, server_latest })
     }
 
-    /// Handles a message at `place` in `input`, which starts `at` bytes into the caller's input.
+    /// Handles a message at `place`, which `input` may contain.
     #[inline(always)]
-    fn message(&mut self, place: MessagePlace, input: &[u8], at: usize, now: Instant) -> ScannedSessionEvent {
+    fn message(&mut self, place: MessagePlace, input: &[u8], now: Instant) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
             unreachable!("messages follow the head of a stream");
         };
@@ -537,10 +539,6 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                 self.connection.handle_announcement_void();
             }
         }
-        let place = match place {
-            MessagePlace::Input { start, end } => MessagePlace::Input { start: start + at, end: end + at },
-            MessagePlace::Storage { .. } => place,
-        };
         ScannedSessionEvent::Message { place, class }
     }
 
