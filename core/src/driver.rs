@@ -378,6 +378,19 @@ mod tests {
     }
 
     #[test]
+    fn a_resumed_stream_has_a_gap_from_the_covered_time() {
+        let mut driven = driver(0);
+        driven.resume_from(UnixTime::from_seconds(3));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(!driven.buffered().session().is_streaming());
+        let Poll::Ready(Some(SessionEvent::Connected(connected))) = driven.poll_next(&mut cx) else {
+            panic!("expected the head");
+        };
+        assert_eq!(connected.gap.map(|gap| gap.from), Some(UnixTime::from_seconds(3)));
+        assert!(driven.buffered().session().is_streaming());
+    }
+
+    #[test]
     fn finds_the_next_event_only_if_it_has_been_read() {
         let mut driven = driver(0);
         let mut cx = Context::from_waker(Waker::noop());

@@ -256,6 +256,30 @@ fn reads_every_field_of_a_v2_post() {
 }
 
 #[test]
+fn media_beside_known_entities_are_those_of_the_post() {
+    for (members, expected) in [
+        (r#""entities":{"media":[{"type":"photo"}]}"#, MediaKind::Photo),
+        (
+            r#""entities":{"media":[{"type":"photo"}]},"extended_entities":{"media":[{"type":"video"}]}"#,
+            MediaKind::Video,
+        ),
+        (
+            r#""entities":{"media":[{"type":"photo"}]},"extended_tweet":{"entities":{"media":[{"type":"video"}]}}"#,
+            MediaKind::Video,
+        ),
+    ] {
+        let message = format!(r#"{{"id":1,"text":"",{members}}}"#);
+        let kinds = |post: Post<'_>| {
+            let kinds: Vec<_> = post.media().map(|media| media.kind()).collect();
+            let beside = post.media_beside(&post.entities()).map(|media| media.kind());
+            assert!(beside.eq(kinds.iter().copied()));
+            kinds
+        };
+        assert_eq!(both(&message, kinds), [expected]);
+    }
+}
+
+#[test]
 fn v2_posts_beside_the_post_are_found_by_either_name() {
     for (references, posts) in [("referenced_tweets", "tweets"), ("referenced_posts", "posts")] {
         let data = format!(r#"{{"id":"1","{references}":[{{"type":"retweeted","id":"2"}}]}}"#);

@@ -22,7 +22,9 @@ fn reports_kinds_and_parses_numbers() {
         ("\"\" 1", None),
         ("\u{FEFF}{}", None),
     ] {
-        assert_eq!(Value::new(json.as_bytes()).map(|value| value.kind()), kind, "{json}");
+        let value = Value::new(json.as_bytes());
+        assert_eq!(value.map(|value| value.kind()), kind, "{json}");
+        assert_eq!(value.is_some_and(|value| value.is_null()), kind == Some(Null));
     }
     for (json, as_u64, as_i64, as_f64) in [
         ("0", Some(0), Some(0), Some(0.0)),
