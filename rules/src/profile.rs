@@ -113,3 +113,29 @@ impl FromStr for Profile {
         Self::ALL.into_iter().find(|profile| profile.name() == name).ok_or(UnknownProfile)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_have_the_names_and_limits_of_their_products() {
+        for (profile, name, product, rules_max) in [
+            (Profile::Powerstream, "powerstream", "Powerstream", Some(1_000)),
+            (Profile::Powertrack, "powertrack", "PowerTrack", None),
+            (Profile::FilteredStream, "filtered_stream", "the filtered stream", Some(25_000)),
+            (Profile::FilteredStreamPpu, "filtered_stream_ppu", "the filtered stream", Some(1_000)),
+            (
+                Profile::FilteredStreamEmbedding,
+                "filtered_stream_embedding",
+                "the filtered stream",
+                Some(25_000),
+            ),
+        ] {
+            assert_eq!((profile.name(), profile.product()), (name, product));
+            assert_eq!(profile.rules_max(), rules_max, "{name}");
+            assert_eq!(name.parse(), Ok(profile));
+        }
+        assert_eq!("Powertrack".parse::<Profile>(), Err(UnknownProfile));
+    }
+}
