@@ -137,7 +137,7 @@ mod tests {
     use crate::diagnostic::Code;
 
     /// Texts that a quadratic lexer or parser would examine repeatedly.
-    const REPEATED: [&str; 22] = [
+    const REPEATED: [&str; 23] = [
         "a ",
         "(",
         ")",
@@ -146,6 +146,7 @@ mod tests {
         "\\",
         "_",
         "_a",
+        "_a ",
         ":",
         "a:",
         "#",
@@ -168,6 +169,8 @@ mod tests {
             for profile in Profile::ALL {
                 let steps = |count: usize| check(&piece.repeat(count), profile).steps;
                 let (once, twice) = (steps(1_000), steps(2_000));
+                // Each character is examined, and the end.
+                assert!(once > 1_000 * piece.chars().count(), "{piece:?}: {once}");
                 assert!(twice <= 2 * once + 10, "{piece:?}: {once}, then {twice}");
                 assert!(once <= 5 * 1_000 * piece.chars().count(), "{piece:?}: {once}");
             }
@@ -193,5 +196,13 @@ mod tests {
         assert_eq!(verdict.steps, 0);
         assert_eq!(verdict.errors.len(), 1);
         assert_eq!(verdict.errors[0].code, Code::TooLong);
+        assert_ne!(check(&"(".repeat(TEXT_BYTES_MAX), Profile::Powerstream).steps, 0);
+    }
+
+    #[test]
+    fn an_invalid_rule_with_a_tree_is_not_returned() {
+        assert!(check("plum OR -fig", Profile::Powerstream).rule.is_some());
+        let errors = Rule::parse("plum OR -fig", Profile::Powerstream).unwrap_err();
+        assert_eq!(errors[0].code, Code::Negative);
     }
 }
