@@ -1,6 +1,6 @@
 //! The example rules of X's pages, with the expectations that the pages state.
 
-use powerstream_rules::{Code, Profile, Rule, check};
+use powerstream_rules::{Code, FormatOptions, Profile, Rule, check};
 
 /// Powerstream: Introduction.
 const POWERSTREAM: [&str; 1] = ["(cat OR dog) lang:en -is:retweet"];
@@ -90,6 +90,40 @@ fn and_binds_before_or() {
         assert_ne!(Rule::parse(rule, profile), Rule::parse(other, profile));
         assert_eq!(Rule::parse(rule, profile).unwrap().format(profile), rule);
     }
+}
+
+#[test]
+fn options_change_the_canonical_form() {
+    let rule = Rule::parse("gull OR -tern skua (auk OR egret) -heron", Profile::Powerstream).unwrap();
+    for (explicit, sort, want) in [
+        (false, false, "gull OR -tern skua (auk OR egret) -heron"),
+        (true, false, "gull OR (-tern skua (auk OR egret) -heron)"),
+        (false, true, "gull OR skua (auk OR egret) -tern -heron"),
+    ] {
+        assert_eq!(rule.format_with(Profile::Powerstream, FormatOptions { explicit, sort }), want);
+    }
+}
+
+#[test]
+fn every_clause_of_an_explanation_is_a_line() {
+    let rule = "gull -(tern \"a b\"~3) (followers_count:5..7 OR followers_count:5) min_followers:9 place:x";
+    let profile = Profile::FilteredStream;
+    let words = Rule::parse(rule, profile).unwrap().explain(profile).words;
+    assert_eq!(
+        words.lines().collect::<Vec<_>>(),
+        [
+            "A Post matches if all of these are true:",
+            "  - it has the word “gull”",
+            "  - NOT: all of these are true:",
+            "    - it has the word “tern”",
+            "    - it has the words “a b” with at most 3 words between them",
+            "  - any of these is true:",
+            "    - the author's number of followers is from 5 to 7",
+            "    - the author's number of followers is at least 5",
+            "  - the author has at least 9 followers",
+            "  - its place is “x”, and it is not a Retweet",
+        ]
+    );
 }
 
 #[test]
