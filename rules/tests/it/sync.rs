@@ -198,6 +198,25 @@ fn rules_without_room_are_added_after_the_delete_that_frees_it() {
 }
 
 #[test]
+fn a_retagged_rule_does_not_bring_the_deletes_of_later_adds_forward() {
+    let in_force = [Rule::tagged("a", "t"), Rule::new("b"), Rule::new("c"), Rule::new("d")];
+    let wanted = [Rule::tagged("a", "u"), Rule::new("e"), Rule::new("f"), Rule::new("g")];
+    let mut limits = Limits::default();
+    (limits.rules_per_request, limits.rules_max) = (2, Some(4));
+    let delete = |rules: [usize; 2]| Request::Delete { rules: rules.to_vec(), waits: false };
+    assert_eq!(
+        plan(&in_force, &wanted, limits).unwrap().requests,
+        [delete([0, 1]), Request::Add(vec![0, 1]), delete([2, 3]), Request::Add(vec![2, 3])]
+    );
+}
+
+#[test]
+fn a_request_without_rules_is_empty() {
+    assert!(Request::Add(Vec::new()).is_empty());
+    assert!(!Request::Delete { rules: vec![0], waits: false }.is_empty());
+}
+
+#[test]
 fn a_retagged_rule_is_added_right_after_its_delete() {
     let tagged = |tag: &str| -> Rules {
         (0..250).map(|index| (format!("v{index}"), Some(String::from(tag)))).collect()
