@@ -241,6 +241,8 @@ fn arguments(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [
                 ("[-0.12 51.5 10mi]", "[-0.12 51.5 10mi]"),
                 ("[ -0.12  51.5\t25mi ]", "[-0.12 51.5 25mi]"),
                 ("[180 -90 40.2336KM]", "[180 -90 40.2336km]"),
+                // 25 miles, and the tolerance for rounding.
+                ("[1 2 40.233600001km]", "[1 2 40.233600001km]"),
             ],
             &[
                 "",
@@ -250,6 +252,7 @@ fn arguments(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [
                 "[1 2 3 mi]",
                 "[1 2 25.1mi]",
                 "[1 2 41km]",
+                "[1 2 3ft]",
                 "[1 2 -3mi]",
                 "[181 2 3mi]",
                 "[1 91 3mi]",
@@ -269,6 +272,8 @@ fn arguments(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [
                 ("[-0.2 51.4 -0.1 51.6]", "[-0.2 51.4 -0.1 51.6]"),
                 ("[179.9 0 -179.9 0.1]", "[179.9 0 -179.9 0.1]"),
                 ("[0 0 0 0]", "[0 0 0 0]"),
+                // The western edge has 25 miles, and the tolerance for rounding.
+                ("[0 0 0 0.3618289578684689]", "[0 0 0 0.3618289578684689]"),
             ],
             &[
                 "",
@@ -280,6 +285,8 @@ fn arguments(kind: Kind) -> (&'static [(&'static str, &'static str)], &'static [
                 "[0 0 0 0 0]",
                 "[181 0 0 0]",
                 "[0 0 0 x]",
+                "[0 0 0 0.37]",
+                "[179 0 -179 0.1]",
             ],
         ),
         _ => (&[("", "")], &["x"]),
@@ -383,4 +390,18 @@ fn arguments_are_typed() {
         panic!("no box")
     };
     assert_eq!((west, south, east, north), (-0.2, 51.4, -0.1, 51.6));
+}
+
+#[test]
+fn terms_differ_by_operator_value_or_text() {
+    let tree = |rule: &str| Rule::parse(rule, Profile::Powerstream).unwrap();
+    for (rule, other) in [
+        ("from:jack", "to:jack"),
+        // A number, and the same text.
+        ("contains:-5", "contains:\"-5\""),
+        ("gull", "tern"),
+    ] {
+        assert_ne!(tree(rule), tree(other));
+    }
+    assert_eq!(tree("bio:gull"), tree(" BIO:\"gull\""));
 }
