@@ -4,7 +4,7 @@
 //! a rule) and from responses in the tests of client libraries. Words that do not matter were
 //! replaced.
 
-use powerstream_rules::{Code, Diagnostic, FINDINGS_MAX, Profile, check};
+use powerstream_rules::{Code, Diagnostic, FINDINGS_MAX, Profile, Span, check};
 
 const POSITION_1: &str = "(at position 1)";
 
@@ -98,9 +98,13 @@ fn service_messages_and_positions_are_reproduced() {
         // Operators.
         ("fig list:5", vec![unknown("list", 5)]),
         ("since:2020 min_likes:5", vec![unknown("since", 1), unknown("min_likes", 12)]),
+        ("_a:b", vec![unknown("_a", 1)]),
+        ("gull _a _b:c", vec![character('_', 6), unknown("_b", 9)]),
         ("fig has:polls", vec!["E-OP@5: Reference to invalid operator 'has:polls' (at position 5)".into()]),
         // Arguments.
         ("from:contains:rain", vec![parse("E-ARG", ":", 14)]),
+        ("from::rain", vec![parse("E-ARG", ":", 6)]),
+        ("from:contains:rain 'x", vec![parse("E-ARG", ":", 14), character('\'', 20)]),
         ("contains:$xyz", vec!["E-ARG@10: no viable alternative at input '$xyz' (at position 10)".into()]),
         ("bounding_box:[-8.5,41.1,-8.4,41.2]", vec![parse("E-ARG", "8.5,41.1,-8.4,41.2", 16)]),
         ("contains:\"$xyz\"", vec![]),
@@ -175,10 +179,15 @@ fn rule_length_is_counted_in_utf_16_units() {
         let rule = |pizzas: usize| format!("ab{}", " 🍕".repeat(pizzas));
         let fits = rule((max - 2) / 3);
         assert!(check(&fits, profile).is_valid());
-        let verdict = check(&rule((max - 2) / 3 + 1), profile);
+        let long = rule((max - 2) / 3 + 1);
+        let verdict = check(&long, profile);
         let codes: Vec<_> = verdict.errors.iter().map(|error| error.code).collect();
         assert_eq!(codes, [Code::TooLong]);
-        assert!(verdict.errors[0].message.contains("code points"), "{}", verdict.errors[0].message);
+        let points = format!("({} code points)", long.chars().count());
+        assert!(verdict.errors[0].message.contains(&points), "{}", verdict.errors[0].message);
+        // The last pizza ends after the limit, and at one of the limits also the blank before it.
+        let excess = if max == 2_048 { " 🍕" } else { "🍕" };
+        assert_eq!(verdict.errors[0].span, Span::new(long.len() - excess.len(), long.len()));
         assert!(verdict.rule.is_some());
         // Leading and trailing blanks count.
         assert!(!check(&format!("ab{}", " ".repeat(max - 1)), profile).is_valid());
@@ -223,17 +232,41 @@ fn expected_warnings_are_reported() {
         ("\"acme's gull\"", &["W-QUOTECHAR"]),
         ("\"sea\u{2013}gull\"", &["W-QUOTECHAR"]),
         ("bounding_box:[-0.2 51.0 -0.1 51.6]", &["W-GEO"]),
+        // Only the filtered streams restrict the alternatives.
+        ("gull tern OR has:links", &[]),
     ] {
         assert_eq!(warnings(rule, Profile::Powerstream), want, "{rule}");
     }
     assert_eq!(warnings(&format!("gull {}", "x".repeat(129)), Profile::Powerstream), ["W-LONGTERM"]);
+    assert_eq!(warnings(&format!("gull {}", "x".repeat(128)), Profile::Powerstream), [""; 0]);
     assert_eq!(warnings("gull has:lang", Profile::Powertrack), ["W-UNLISTED"]);
     assert_eq!(warnings("#gulls", Profile::Powertrack), ["W-BROAD"]);
     assert_eq!(warnings("👩\u{200d}💻 gull", Profile::Powertrack), ["W-PUNCT"]);
+    assert_eq!(warnings("🍕 gull", Profile::Powertrack), [""; 0]);
     assert_eq!(warnings("gull tern OR has:links", Profile::FilteredStream), ["W-BRANCH"]);
     assert_eq!(warnings("lang:en (gull OR has:links)", Profile::FilteredStream), ["W-BRANCH"]);
     assert_eq!(warnings("gull (has:media OR has:links)", Profile::FilteredStream), [""; 0]);
     assert!(!check("bounding_box:[-0.2 51.0 -0.1 51.6]", Profile::Powertrack).is_valid());
+}
+
+#[test]
+fn warnings_point_at_their_part_of_the_rule() {
+    for (rule, profile, want) in [
+        // Dashes that negate nothing do not move the start of the group around them.
+        ("gull -(tern skua -'x)", Profile::Powerstream, &["-(tern skua -'x)"][..]),
+        // An empty group is no term.
+        ("gull -(tern -())", Profile::Powerstream, &[]),
+        ("gull (acme's)", Profile::Powerstream, &["(acme's)"]),
+        ("lang:en (gull OR has:links)", Profile::FilteredStream, &["has:links"]),
+        // Errors that say enough.
+        ("the", Profile::Powerstream, &[]),
+        ("and", Profile::Powerstream, &[]),
+        ("-fig -jam", Profile::Powerstream, &[]),
+    ] {
+        let warnings = check(rule, profile).warnings;
+        let spans: Vec<_> = warnings.iter().map(|warning| warning.span.of(rule)).collect();
+        assert_eq!(spans, want, "{rule}: {warnings:?}");
+    }
 }
 
 #[test]
@@ -297,6 +330,31 @@ fn help_says_what_to_write() {
         ("is:nullcast gull", "-is:nullcast"),
         ("a1 -sample:10", "sample:90"),
         ("lang:id gull", "lang:in"),
+        // A longitude that is no latitude cannot be swapped.
+        ("point_radius:[100 91 3mi]", "latitudes from -90 to 90"),
+        ("from: jack", "without a blank, write a user name without the @"),
+        ("(from:)", "directly after the colon, write a user name without the @"),
+        // Names are similar at up to two edits, and half as many edits as letters.
+        ("so:jack", "`to:`"),
+        ("xq:jack", "put it in double quotes"),
+        ("rfiends_coumt:5", "put it in double quotes"),
+        // A name that is not written in rules, and a flag's name.
+        ("hashtag:gull", "put it in double quotes"),
+        ("haslinks:gull", "put it in double quotes"),
+        // Characters that cannot start a term.
+        ("gull #", "as in #gulls"),
+        ("gull @", "as in @harbour_news"),
+        ("gull $", "as in $ABC"),
+        ("gull - tern", "write the term directly after it"),
+        ("\u{2013}gull", "the ASCII dash"),
+        ("'sea gull'", "straight double quotes"),
+        ("gull & tern", "write a blank"),
+        ("!gull", "to negate, write a dash"),
+        ("gull , tern", "or OR between alternatives"),
+        (":gull", "write the operator directly before it"),
+        ("*gull", "use contains:"),
+        ("~3", "directly after a quoted phrase"),
+        ("gull [1 2]", "argument of a geo operator"),
     ] {
         let found = Profile::ALL.into_iter().any(|profile| {
             let verdict = check(rule, profile);
@@ -307,6 +365,33 @@ fn help_says_what_to_write() {
                 .any(|f| f.help.as_ref().is_some_and(|h| h.contains(want)))
         });
         assert!(found, "{rule}: {:?}", check(rule, Profile::Powerstream).errors);
+    }
+}
+
+#[test]
+fn messages_say_what_is_wrong() {
+    for (rule, want) in [
+        ("", "the rule is empty"),
+        ("gull (", "there is no term after the last parenthesis"),
+        ("gull OR", "there is no term after the last OR"),
+        ("(gull OR ) tern", "there is no term after the OR"),
+        ("gull ()", "there is no term in this group"),
+        ("<gull", "a term cannot start with <"),
+        ("gull is:quote", "Powerstream's page does not list is:quote"),
+        ("gull url:tern", "Powerstream's page does not list `url:`"),
+        ("gull", "a single keyword matches a massive volume of Posts"),
+        ("gull #2024", "#2024 is a number, which X does not treat as a hashtag"),
+        ("point_radius:\"1 2 3mi\"", "\"1 2 3mi\" is not a valid argument of `point_radius:`"),
+        ("point_radius:[1 2 3mi 4]", "`point_radius:` needs three numbers"),
+        ("bounding_box:[1 2 3]", "`bounding_box:` needs four numbers"),
+        (
+            "bounding_box:[179 0 -179 0.1]",
+            "the longest edge of the box is 138.2 miles; PowerTrack and the filtered stream allow at most 25",
+        ),
+    ] {
+        let verdict = check(rule, Profile::Powerstream);
+        let mut found = verdict.errors.iter().chain(&verdict.warnings);
+        assert!(found.any(|finding| finding.message == want), "{rule}: {verdict:?}");
     }
 }
 
@@ -351,6 +436,8 @@ fn carets_point_at_the_finding() {
     let lines = |rule: &str| rendered(rule).lines().skip(1).take(2).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines("plum OR"), ["  | plum OR", "  |        ^"]);
     assert_eq!(lines("🍕 日本 'x"), ["  | 🍕 日本 'x", "  |         ^"]);
+    assert_eq!(lines("plum -OR fig"), ["  | plum -OR fig", "  |       ^^"]);
+    assert_eq!(lines("e\u{301} 'x"), ["  | e\u{301} 'x", "  |   ^"]);
     assert_eq!(lines("a\u{7}b 'x"), ["  | a\\u{7}b 'x", "  |         ^"]);
     let long = format!("{} 'x {}", "word ".repeat(100), "word ".repeat(100));
     let shown = lines(&long);
