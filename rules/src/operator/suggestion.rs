@@ -37,11 +37,7 @@ pub(crate) fn successor(name: &str) -> Option<&'static str> {
 /// Returns the most similar operator name: at most two edits away, and at most half as many edits
 /// as letters.
 pub(crate) fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'static str> {
-    const LONGEST: usize = 32;
     const EDITS_MAX: usize = 2;
-    if written.chars().count() > LONGEST {
-        return None;
-    }
     let written = written.to_ascii_lowercase();
     let length = written.chars().count();
     // Names are ASCII. If the lengths differ by more, so many edits are needed at least.
@@ -57,7 +53,7 @@ pub(crate) fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'s
     (nearest.0 <= EDITS_MAX && nearest.0 * 2 <= length).then_some(nearest.1)
 }
 
-/// Returns the Levenshtein distance.
+/// Returns the Levenshtein distance to `b`, which is not empty.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, a) in a.chars().enumerate() {
@@ -66,9 +62,6 @@ fn distance(a: &str, b: &str) -> usize {
             let cost = (diagonal + usize::from(a != b)).min(left + 1).min(*cell + 1);
             (diagonal, left) = (*cell, cost);
             *cell = cost;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
         }
     }
     row.last().copied().unwrap_or_default()
