@@ -316,3 +316,32 @@ fn whole(domain: Domain, key: &str, view: &View<'_>) -> (Answer, Option<Found>) 
 fn answer_of(found: Option<Found>, missing: Missing) -> (Answer, Option<Found>) {
     (Answer::new(found.as_ref().map(|found| (found.source, found.field)), missing), found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+    use crate::profile::Profile;
+
+    #[test]
+    fn a_rule_that_does_not_match_names_the_fewest_leaves_to_change() {
+        for (rule, want) in [
+            ("gull -skua", &[][..]),
+            ("skua", &[0]),
+            ("-gull", &[0]),
+            ("gull skua -tern", &[1, 2]),
+            ("skua OR auk", &[0]),
+            ("(skua auk) OR puffin", &[2]),
+            ("skua OR (auk gull)", &[0]),
+            ("gull -(skua OR tern OR sea)", &[2, 3]),
+            ("-(gull tern)", &[0]),
+            ("gull -(tern (sea OR skua))", &[1]),
+            ("gull embedding:\"birds\"", &[1]),
+            ("gull -embedding:\"birds\"", &[1]),
+        ] {
+            let tree = check(rule, Profile::FilteredStreamEmbedding).rule.unwrap();
+            let evidence = evidence_text(&tree, "gull, tern and sea", MatchOptions::default());
+            assert_eq!(evidence.changes, want, "{rule}");
+        }
+    }
+}

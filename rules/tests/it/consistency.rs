@@ -508,9 +508,11 @@ fn messages_other_than_posts_match_no_rule() {
         b"{\"text\":\"gull\"}",
     ] {
         assert!(set.matches(message, &mut scratch).is_empty());
-        let evidence = evidence(&negative, message, MatchOptions::default());
-        assert_eq!((evidence.value, evidence.leaves[0].value), (Truth::False, Truth::False));
-        assert!(evidence.changes.is_empty());
+        for rule in [&rule, &negative] {
+            let evidence = evidence(rule, message, MatchOptions::default());
+            assert_eq!((evidence.value, evidence.leaves[0].value), (Truth::False, Truth::False));
+            assert!(evidence.changes.is_empty());
+        }
     }
     assert_eq!(set.matches(b"[{\"id\":1,\"text\":\"Gull\"}]", &mut scratch).len(), 2);
     assert_eq!(set.matches(b"{\"id\":1,\"text\":\"tern\"}", &mut scratch).len(), 0);
