@@ -201,5 +201,30 @@ mod tests {
         assert_eq!(origins.get(out.find('ñ').unwrap()), Some(&4));
         assert_eq!(origins.get(out.find('日').unwrap()..), Some(&[5, 5, 5, 6, 7][..]));
         assert_eq!(folded_with_origins(""), (String::new(), vec![0]));
+        // The second character of a Hangul syllable has no combining class, but is composed.
+        assert_eq!(folded_with_origins("\u{1100}\u{1161}x"), ("가x".to_owned(), vec![0, 0, 0, 2, 3]));
+    }
+
+    #[test]
+    fn common_texts_are_folded_without_the_unicode_tables() {
+        for text in ["", "A Gull and a Tern", "a señal", "GÜLL 日本 한국 🍕"] {
+            let mut out = String::new();
+            assert!(push_composed(text, &mut out), "{text}");
+            assert_eq!(out, text.to_lowercase());
+        }
+        assert!(['é', 'я', '日', '한', '🍕'].into_iter().all(is_folded));
+    }
+
+    #[test]
+    fn ascii_is_skipped_to_the_first_character_beyond_it() {
+        for (text, at, want) in [
+            ("a gull and a tern", 0, None),
+            ("a gull and a señal", 0, Some(15)),
+            ("a gull and a señal", 17, None),
+            ("señal", 0, Some(2)),
+            ("ñandú and more", 2, Some(5)),
+        ] {
+            assert_eq!(next_beyond_ascii(text.as_bytes(), at), want, "{text} {at}");
+        }
     }
 }
