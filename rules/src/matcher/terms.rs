@@ -388,3 +388,29 @@ fn word_cost(word: &[u8]) -> u32 {
         _ => 1_000,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn keys_with_equal_hashes_are_different_terms() {
+        let kind = KeyKind::Text(Domain::Words);
+        for prefix in ["", "a word that is stored elsewhere "] {
+            let mut seen = HashMap::new();
+            let mut keys = (0..).map(|number| format!("{prefix}{number}"));
+            let (first, second) = keys
+                .find_map(|key| {
+                    let hash = Hashed::new(kind, key.as_bytes()).hash;
+                    seen.insert(hash, key.clone()).map(|other| (other, key))
+                })
+                .unwrap();
+            let mut terms = Terms::default();
+            let ids = [&first, &second].map(|key| terms.key(kind, key.as_bytes()));
+            assert_ne!(ids[0], ids[1], "{first} {second}");
+            assert_eq!(ids.map(|id| terms.text_of(id)), [first.as_str(), second.as_str()]);
+        }
+    }
+}
