@@ -185,11 +185,25 @@ mod tests {
             ("x🏳\u{fe0f}gull", "gull", true),
             ("ab  c", "  ", true),
             ("ab c", "  ", false),
+            ("ab  ", "  ", true),
+            ("well!", "!", true),
             ("SEN\u{303}AL x", "señal x", true),
             ("aaab", "aab", false),
             ("", "a", false),
         ] {
             assert_eq!(literal(text, phrase), want, "{text:?} {phrase:?}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_is_searched_by_its_first_longest_piece() {
+        for (phrase, want) in [
+            ("a sea gull", (6, "gull")),
+            ("gull or tern", (0, "gull")),
+            ("sea gull!", (4, "gull!")),
+            (" ", (0, "")),
+        ] {
+            assert_eq!(longest_piece(phrase), want);
         }
     }
 
