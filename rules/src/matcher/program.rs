@@ -396,7 +396,8 @@ mod tests {
     }
 
     fn compiled(text: &str) -> (Program, Terms) {
-        let rule = check(text, Profile::FilteredStreamEmbedding).rule.unwrap();
+        let profiles = [Profile::Powerstream, Profile::FilteredStreamEmbedding];
+        let rule = profiles.into_iter().find_map(|profile| check(text, profile).rule).unwrap();
         let mut terms = Terms::default();
         let (code, is_anchored) = compile(&rule, 0, MatchOptions::default(), &mut terms);
         (Program { code, is_anchored }, terms)
@@ -455,6 +456,53 @@ mod tests {
         let (program, terms) = compiled("\"a cormorant\" OR gull");
         assert_eq!(program.code.len(), 2);
         assert_eq!(entries(&terms, "cormorant"), [1]);
+    }
+
+    #[test]
+    fn a_word_is_the_anchor_if_it_is_probably_rarer_than_the_other_operand() {
+        for (text, word, want) in [
+            ("lang:en the", "the", true),
+            ("lang:ja x", "x", true),
+            ("lang:de x", "x", false),
+            ("lang:de the", "the", false),
+            // A piece of a text is rarer the longer it is.
+            ("contains:q x", "x", true),
+            ("contains:qz x", "x", true),
+            ("contains:qzj bird", "bird", true),
+            ("contains:qzjx bird", "bird", false),
+            // So is a word.
+            ("x qy", "qy", true),
+            ("qy auk", "auk", true),
+            ("qy bird", "bird", true),
+            ("bird skuas", "skuas", true),
+            ("skuas gannet", "gannet", true),
+            ("gannet kestrel", "kestrel", true),
+        ] {
+            let (_, terms) = compiled(text);
+            assert_eq!(!entries(&terms, word).is_empty(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_condition_on_a_text_is_evaluated_only_if_a_part_of_it_occurs() {
+        for (text, always) in [
+            ("\"a cormorant\"", 0),
+            ("\"a cormorant\"~2", 0),
+            ("bio:\"a cormorant\"", 0),
+            ("contains:cormorant", 0),
+            ("url_contains:cormorant", 0),
+            ("\"!\"", 0),
+            ("\" \"", 1),
+            ("has:links", 1),
+        ] {
+            assert_eq!(compiled(text).1.unanchored().len(), always, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_of_one_word_is_looked_up_like_a_keyword() {
+        let (program, terms) = compiled("\"gull\" -\"tern\"");
+        assert_eq!(shown(&program, &terms), ["gull 1 end", "-tern match end"]);
     }
 
     #[test]
