@@ -15,7 +15,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use powerstream_rules::matcher::{RuleSet, Scratch, evidence};
+use powerstream_rules::matcher::{RuleKey, RuleSet, Scratch, evidence};
 use powerstream_rules::{Operator, Profile, Rule, check};
 use serde_json::{Value as Json, json};
 
@@ -203,6 +203,20 @@ fn messages_other_than_posts_match_no_rule() {
         for text in ["gull", "-tern", "gull OR -gull"] {
             assert_eq!(values(&rule(text), &message), NO, "{text} on {message}");
         }
+    }
+}
+
+#[test]
+fn a_set_finds_each_of_many_rules_and_removes_only_the_one_asked_for() {
+    let words: Vec<String> = (0..200).map(|number| format!("gull{}", number / 2)).collect();
+    let message = media(&["photo"]).saying(&words.join(" ")).legacy().to_string();
+    let texts = words.iter().map(String::as_str).chain(["has:links", "has:media"]);
+    let (mut set, mut scratch) = (RuleSet::new(), Scratch::new());
+    let mut keys: Vec<RuleKey> = texts.map(|text| set.insert(&rule(text), None)).collect();
+    assert_eq!(set.matches(message.as_bytes(), &mut scratch), keys);
+    for index in [200, 0] {
+        assert!(set.remove(keys.remove(index)));
+        assert_eq!(set.matches(message.as_bytes(), &mut scratch), keys);
     }
 }
 
