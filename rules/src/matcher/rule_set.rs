@@ -160,3 +160,31 @@ impl RuleSet {
         scratch.matched()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+    use crate::profile::Profile;
+
+    #[test]
+    fn a_rule_is_found_by_the_number_of_its_key_until_it_is_removed() {
+        let mut set = RuleSet::new();
+        assert!(set.is_empty());
+        let keys = ["-gull", "tern"].map(|text| {
+            let rule = check(text, Profile::Powerstream).rule.unwrap();
+            (set.insert(&rule, None).as_u64(), text)
+        });
+        for (number, text) in keys {
+            assert_eq!(set.get(RuleKey::from_u64(number)).unwrap().value, text);
+        }
+        for (number, text) in keys {
+            assert!(!set.is_empty(), "before {text} is removed");
+            assert!(set.remove(RuleKey::from_u64(number)), "{text}");
+            assert!(set.get(RuleKey::from_u64(number)).is_none(), "{text}");
+        }
+        assert!(set.is_empty());
+        // Otherwise every Post would be compared with the empty slots.
+        assert_eq!(set.index.unanchored, []);
+    }
+}
