@@ -440,3 +440,42 @@ impl Scratch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ast::Rule;
+    use crate::matcher::RuleSet;
+    use crate::profile::Profile;
+
+    /// Matches a Post, and returns the number of rules that match and the buffers.
+    fn matched(rules: &[&str], post: &str) -> (usize, Scratch) {
+        let mut set = RuleSet::new();
+        for text in rules {
+            set.insert(&Rule::parse(text, Profile::Powerstream).unwrap(), None);
+        }
+        let mut scratch = Scratch::new();
+        (set.matches(post.as_bytes(), &mut scratch).len(), scratch)
+    }
+
+    #[test]
+    fn each_string_is_searched_once_however_many_leaves_read_it() {
+        let post = r#"{"id_str":"20","text":"sea gull","user":{"id":12,"description":"sea gull"}}"#;
+        let rules = ["gull \"sea gull\" \"gull sea\"~2 contains:ull", "bio:gull bio:\"sea gull\""];
+        let (count, scratch) = matched(&rules, post);
+        assert_eq!((count, scratch.strings.len()), (2, 2));
+    }
+
+    #[test]
+    fn a_piece_of_a_text_outside_the_domain_starts_no_rule() {
+        let post = |text: &str, quoted: &str| {
+            format!(
+                r#"{{"id_str":"20","text":"{text}","quoted_status":{{"id_str":"19","text":"{quoted}"}}}}"#
+            )
+        };
+        for (post, count) in [(post("a gull", "tern"), 1), (post("a tern", "gull"), 0)] {
+            let (matches, scratch) = matched(&["contains:ull"], &post);
+            assert_eq!((matches, scratch.candidates.len()), (count, count), "on {post}");
+        }
+    }
+}

@@ -108,3 +108,28 @@ const fn commonness(byte: u8) -> u32 {
         _ => 3,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rarest_piece_of_a_text_has_the_rarest_letters() {
+        for (text, piece) in [
+            ("", None),
+            ("x", Some("x")),
+            ("gull", Some("gull")),
+            // Equally rare: the first.
+            ("bbbbb", Some("bbbb")),
+            // From very common bytes to the rarest.
+            ("eeeerrrr", Some("rrrr")),
+            ("rrrréé", Some("éé")),
+            ("éébbbb", Some("bbbb")),
+            ("bbbbzzzz", Some("zzzz")),
+            ("https://example.org/jazz", Some("jazz")),
+        ] {
+            let found = rarest_gram(text.as_bytes());
+            assert_eq!(found, piece.map(str::as_bytes), "of {text}");
+        }
+    }
+}
