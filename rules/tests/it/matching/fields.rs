@@ -187,6 +187,7 @@ fn fields_missing_from_a_v2_message_give_unknown() {
         ("look", without(&quote_of("look", post("gull")), &["/includes/tweets"]), YES),
         ("-tern look", without(&quote_of("look", post("gull")), &["/includes/tweets"]), UNKNOWN),
         ("contains:tern", without(&quote_of("look", post("gull")), &["/includes/tweets"]), NO),
+        ("-contains:tern", without(&quote_of("look", post("gull")), &["/includes/tweets"]), YES),
         ("has:links", without(&quote_of("look", post("gull")), &["/includes/tweets"]), UNKNOWN),
         ("is:retweet", without(&retweet_of(post("gull")), &["/includes/tweets"]), YES),
         ("retweets_of:x", without(&retweet_of(post("gull")), &["/includes/tweets"]), UNKNOWN),
@@ -194,6 +195,8 @@ fn fields_missing_from_a_v2_message_give_unknown() {
         ("has:media", without(&media(&["photo"]), &["/includes/media"]), YES),
         ("has:images", without(&media(&["photo"]), &["/includes/media"]), UNKNOWN),
         ("has:links", without(&media(&["photo"]), &["/includes/media"]), YES),
+        // The key of a medium counts as a link even if its link is not among the entities.
+        ("has:links", without(&media(&["photo"]), &["/includes/media", "/data/entities"]), YES),
         // The place.
         ("has:geo", without(&in_tollesbury(), &["/includes/places"]), YES),
         ("place:01a9a39529b27f36", without(&in_tollesbury(), &["/includes/places"]), YES),

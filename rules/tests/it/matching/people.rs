@@ -89,6 +89,19 @@ pub(super) fn authors_and_replies() -> Vec<Case> {
     ]
 }
 
+#[test]
+fn one_field_of_a_legacy_post_suffices_to_make_it_a_reply() {
+    for (field, value) in [
+        ("in_reply_to_status_id", json!(20)),
+        ("in_reply_to_user_id", json!(5)),
+        ("in_reply_to_screen_name", json!("x")),
+    ] {
+        let mut message = post("me too").legacy();
+        message[field] = value;
+        assert_eq!(values(&rule("is:reply"), &message), YES, "with {field}");
+    }
+}
+
 pub(super) fn affiliations_exist_in_v2_only() -> Vec<Case> {
     let affiliated = |ids: &[u64]| with_author(|user| user.affiliations = ids.to_vec());
     let mut answer = replying(Some(20), 5, "harbour_news");
