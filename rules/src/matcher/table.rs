@@ -183,4 +183,32 @@ mod tests {
             assert!(table.may_have(*hash));
         }
     }
+
+    /// Lookups are fast only if keys are in their first slots and the filter rejects other hashes.
+    #[test]
+    fn spread_keys_are_in_their_first_slots_and_the_filter_rejects_other_hashes() {
+        let hash = |id: u32| (id << 27) | 1;
+        let mut table = Table::default();
+        for id in 0..32 {
+            table.insert(hash(id), id);
+        }
+        assert_eq!(table.slots.len(), 64);
+        for id in 0..32 {
+            assert_eq!(table.slots[table.home(hash(id))], Slot { hash: hash(id), id });
+            assert!(table.may_have(hash(id)) && !table.may_have(hash(id) | 1 << 24));
+        }
+        // Removed hashes stay in the filter until their number exceeds half of the slots.
+        for id in 0..32 {
+            table.remove(hash(id), id);
+        }
+        assert!((0..32).all(|id| table.may_have(hash(id))));
+        table.insert(hash(0), 0);
+        table.remove(hash(0), 0);
+        assert!(!(0..32).any(|id| table.may_have(hash(id))));
+        // One more key than half of the slots doubles them.
+        for id in 0..33 {
+            table.insert(id << 26 | 1, id);
+        }
+        assert_eq!((table.slots.len(), table.len), (128, 33));
+    }
 }
