@@ -310,6 +310,7 @@ mod tests {
             assert!(!is_plainly_none(character) || !is_word(character), "{character:?}");
             assert!(!is_plainly_word(character) || is_word(character), "{character:?}");
         }
+        assert!("éы日한".chars().all(is_plainly_word) && "§—’。".chars().all(is_plainly_none));
         for character in '\u{1f000}'..='\u{1faff}' {
             let text = format!("a{character}b");
             let alone = stands_alone(&text, 1, 1 + character.len_utf8(), character);
@@ -347,6 +348,9 @@ mod tests {
             split_into(&text, before.len() as u32, &mut want);
             assert_eq!(tokens, want, "{text:?}");
         }
+        // Such texts need no search for clusters.
+        let plain = "é 日。 🍕, gulls";
+        assert!(split_plain_into(&[plain, PADDING].concat(), 0, plain.len(), &mut Vec::new()));
         for byte in 0..=u8::MAX {
             let want = u64::from(byte.is_ascii_digit() || byte.is_ascii_lowercase());
             assert_eq!(letters_and_digits(u64::from(byte) << 24), want << 3, "{byte}");
@@ -363,6 +367,8 @@ mod tests {
             ("🇩🇪🇫🇷", &["🇩🇪", "🇫🇷"]),
             ("🏳\u{fe0f}\u{200d}🌈", &["🏳\u{fe0f}\u{200d}🌈"]),
             ("un \u{2764}\u{fe0f}\u{200d}🔥 x", &["un", "\u{2764}\u{fe0f}\u{200d}🔥", "x"]),
+            // A token that ended inside the cluster is part of it.
+            ("x \u{2764}\u{fe0f}\u{200c}\u{200d}🔥", &["x", "\u{2764}\u{fe0f}\u{200c}\u{200d}🔥"]),
             ("ab🏽", &["ab", "🏽"]),
             ("ab\u{200c}🏽", &["ab", "🏽"]),
             ("\u{200d}🍕", &["\u{200d}", "🍕"]),
