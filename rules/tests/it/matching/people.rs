@@ -106,6 +106,8 @@ pub(super) fn affiliations_exist_in_v2_only() -> Vec<Case> {
     let affiliated = |ids: &[u64]| with_author(|user| user.affiliations = ids.to_vec());
     let mut answer = replying(Some(20), 5, "harbour_news");
     answer.reply.as_mut().unwrap().user.affiliations = vec![12, 13];
+    let mut answer_to_own = replying(Some(20), 5, "harbour_news");
+    answer_to_own.reply.as_mut().unwrap().user.affiliations = vec![answer_to_own.author.id];
     // The name of the account is known only if its user is included.
     let mut named = affiliated(&[5]);
     named.reply = Some(Reply { to: Some(20), user: User::new(5, "harbour_news") });
@@ -114,6 +116,7 @@ pub(super) fn affiliations_exist_in_v2_only() -> Vec<Case> {
         Case("from_affiliate_of:12", affiliated(&[]), UNKNOWN, NO),
         Case("from_affiliate_of:harbour_news", named, UNKNOWN, YES),
         Case("to_affiliate_of:13", answer, UNKNOWN, YES),
+        Case("to_affiliate_of:shore_walker", answer_to_own, UNKNOWN, YES),
         Case("to_affiliate_of:13", post("x"), UNKNOWN, NO),
     ]
 }
