@@ -117,11 +117,8 @@ fn split_plain_into(padded: &str, start: usize, end: usize, out: &mut Vec<Token>
                 rest |= low(wide >> 64);
             }
         }
-        // Where that changes, tokens start and end alternately.
-        let mut edges = builds ^ (builds << 1 | inside);
-        if shift < 64 {
-            edges &= (1 << shift) - 1;
-        }
+        // Where that changes, tokens start and end alternately. The last block ends with padding.
+        let edges = builds ^ (builds << 1 | inside);
         inside = builds >> (shift - 1) & 1;
         let mut marks = edges | pictographs;
         while marks != 0 {
@@ -244,17 +241,9 @@ fn cluster_rest(text: &str, start: usize, at: usize) -> usize {
     (start + cluster.len()).saturating_sub(at).max(1)
 }
 
-/// Removes the parts of tokens after `start`.
+/// Removes the tokens after `start`. None contains it.
 fn truncate(out: &mut Vec<Token>, first: usize, base: u32, start: usize) {
-    while out.len() > first {
-        let Some(last) = out.last_mut() else { return };
-        if (last.end - base) as usize <= start {
-            return;
-        }
-        if ((last.start - base) as usize) < start {
-            last.end = position(base, start);
-            return;
-        }
+    while out.len() > first && out.last().is_some_and(|last| (last.end - base) as usize > start) {
         out.pop();
     }
 }
