@@ -75,3 +75,25 @@ fn is_no_record(message: &InvalidMessage) -> bool {
             | InvalidMessage::InvalidEmptyPayload
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Errors that the handshakes of the other tests do not cause.
+    #[test]
+    fn rare_errors_keep_their_kind() {
+        for (error, expected) in [
+            (Error::NoCertificatesPresented, TlsError::Certificate),
+            (
+                Error::InvalidCertificate(CertificateError::NotValidForName),
+                TlsError::CertificateName(CertificateNames::new([])),
+            ),
+            (Error::General("no entropy".to_owned()), TlsError::Local),
+            (Error::PeerSentOversizedRecord, TlsError::Broken),
+        ] {
+            let expected = TransportError::new(TransportErrorKind::Tls(expected));
+            assert_eq!(fault(&error, false), expected, "{error}");
+        }
+    }
+}

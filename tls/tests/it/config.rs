@@ -1,6 +1,11 @@
 //! Errors in the configuration of trust roots.
 
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+
 use powerstream_core::http::Origin;
+use powerstream_tls::rustls::Error;
 use powerstream_tls::{TlsConfig, TlsConfigError};
 
 use crate::support::*;
@@ -23,6 +28,18 @@ fn explains_what_is_wrong_with_a_pem() {
     // Other content between the certificates, and CR LF, are accepted.
     let all = format!("text\n{key}{}{}", good.replace('\n', "\r\n"), Ca::new("second").pem());
     assert!(TlsConfig::only_ca_pem(all.as_bytes()).is_ok());
+}
+
+#[test]
+fn the_error_of_the_system_is_the_source() {
+    let denied = Arc::new(io::Error::other("denied"));
+    for (error, source) in [
+        (TlsConfigError::Roots(Error::FailedToGetRandomBytes), Some("failed to get random bytes")),
+        (TlsConfigError::UnreadableRoots { path: "/etc/ssl".into(), error: denied }, Some("denied")),
+        (TlsConfigError::Pem, None),
+    ] {
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), source);
+    }
 }
 
 #[test]
