@@ -363,6 +363,32 @@ fn adds_nothing_without_tls() {
     assert!(io.poll_close(&mut cx()).is_ready());
 }
 
+#[test]
+fn passes_on_what_the_transport_reports() {
+    for url in ["http://localhost", "https://localhost"] {
+        for reports in [false, true] {
+            let mut wire = Wire::new([]);
+            wire.behavior.reports = reports;
+            let io = MaybeTls::new(wire, client().for_origin(&Origin::parse(url).unwrap()).unwrap());
+            let wire = io.inner();
+            assert_eq!(io.unix_now(), wire.unix_now());
+            assert_eq!((io.is_stopped(), io.has_backlog()), (reports, reports));
+            assert_eq!((io.received_at(), io.peer_addr()), (wire.received_at(), wire.peer_addr()));
+        }
+    }
+}
+
+#[test]
+fn a_write_of_nothing_ends_the_call() {
+    let mut wire = Wire::new([script(&[Turn::Handshake])]);
+    wire.behavior.empty_writes = 2;
+    let mut io = tls(wire);
+    let until = Instant::from_nanos(u64::MAX / 2);
+    for connected in [None, None, Some(())] {
+        assert_eq!(io.poll_connect(&mut cx(), until), Poll::Ready(Ok(connected)));
+    }
+}
+
 /// With a slow consumer, the gap includes what it had not read when the connection was lost,
 /// although each read was short.
 #[test]

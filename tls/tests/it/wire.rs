@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use powerstream_core::driver::Io;
-use powerstream_core::time::{Instant, UnixTime};
+use powerstream_core::time::{Instant, KernelTime, UnixTime};
 use powerstream_core::transport_error::{TransportError, TransportErrorKind};
 use powerstream_tls::rustls::ServerConfig;
 
@@ -48,11 +49,15 @@ pub(crate) struct Behavior {
     pub(crate) clogged_after: Option<usize>,
     /// Writes fail after this many bytes.
     pub(crate) broken_after: Option<usize>,
+    /// This many writes accept nothing.
+    pub(crate) empty_writes: usize,
     /// The connect never completes.
     pub(crate) no_connect: bool,
     /// Blocking mode: calls never pend, but return that the deadline passed. The length of a read
     /// is computed from the last clock reading.
     pub(crate) blocks: bool,
+    /// The transport is stopped, and has a backlog, a time of the kernel and an address.
+    pub(crate) reports: bool,
 }
 
 pub(crate) struct Wire {
@@ -178,6 +183,22 @@ impl Io for Wire {
         UnixTime::from_seconds(1_790_000_000)
     }
 
+    fn is_stopped(&self) -> bool {
+        self.behavior.reports
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.behavior.reports
+    }
+
+    fn received_at(&self) -> Option<KernelTime> {
+        KernelTime::from_nanos(7).filter(|_| self.behavior.reports)
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.behavior.reports.then(|| SocketAddr::from(([127, 0, 0, 1], 443)))
+    }
+
     fn poll_connect(
         &mut self,
         _: &mut Context<'_>,
@@ -216,6 +237,10 @@ impl Io for Wire {
         self.writable_soon = self.pends();
         if self.writable_soon {
             return Poll::Pending;
+        }
+        if self.behavior.empty_writes > 0 {
+            self.behavior.empty_writes -= 1;
+            return Poll::Ready(Ok(Some(0)));
         }
         let count = self.piece(bytes.len());
         let written = self.open.as_ref().unwrap().written;
