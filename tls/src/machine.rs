@@ -432,3 +432,19 @@ fn encrypt_needs(error: &EncryptError) -> Option<usize> {
         EncryptError::EncryptExhausted => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The memory for output is bounded, also if a message is queued behind another one.
+    #[test]
+    fn output_is_encoded_into_the_spare_capacity_first() {
+        let mut outgoing = Vec::with_capacity(100);
+        outgoing.extend([1; 60]);
+        let capacity = outgoing.capacity();
+        let fill = |room: &mut [u8]| Ok::<usize, EncodeError>(room.len());
+        assert!(append(&mut outgoing, fill, encode_needs).is_ok());
+        assert_eq!(outgoing.len(), capacity);
+    }
+}

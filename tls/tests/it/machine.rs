@@ -89,12 +89,8 @@ fn connected(config: &TlsConfig, mut server: Server) -> (Machine, Server) {
 fn failed(config: &TlsConfig, server: ServerConfig) -> (Option<TransportError>, Option<Error>) {
     let (mut client, mut server) = (machine(config), Server::new(server));
     handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
-    let mut fault = client.fault();
-    if fault.is_none() {
-        // With TLS 1.3 the server's verdict on the client comes after the handshake.
-        fault = client.read(&mut [0; 1]).err();
-    }
-    (fault, server.error)
+    // With TLS 1.3 the server's verdict on the client comes after the handshake.
+    (client.read(&mut [0; 1]).err(), server.error)
 }
 
 #[test]
@@ -158,6 +154,16 @@ fn lends_each_record_as_soon_as_it_is_complete() {
         client.handle_read(1);
         assert_eq!(client.read(&mut []), Ok(None));
         assert_eq!(client.read_with(<[u8]>::to_vec), Ok(Some(b"three".to_vec())));
+        assert!(!client.has_backlog());
+        // A record without another one behind it counts until all of it is read.
+        server.send(b"four");
+        let stream = server.output();
+        client.read_buf()[..stream.len()].copy_from_slice(&stream);
+        client.handle_read(stream.len());
+        for part in [b"fo", b"ur"] {
+            assert!(client.has_backlog());
+            assert_eq!((client.read(&mut buffer), buffer), (Ok(Some(2)), *part));
+        }
         assert!(!client.has_backlog());
     }
 }
@@ -267,12 +273,15 @@ fn reports_an_end_anywhere_in_the_handshake() {
         }
     }
     // A `close_notify` does not change the result, because it is not authenticated. The bytes:
-    // alert, TLS 1.2, 2 bytes, warning, close_notify.
-    let mut client = machine(&client());
-    receive(&mut client, &[21, 3, 3, 0, 2, 1, 0], &mut Cuts::Every(1), 1);
-    assert_eq!((client.fault(), client.ended()), (None, None));
-    client.handle_eof();
-    assert_eq!(client.fault(), Some(tls(TlsError::HandshakeClosed)));
+    // alert, TLS 1.2, 2 bytes, warning or fatal, close_notify.
+    let closed = Some(tls(TlsError::HandshakeClosed));
+    for (level, fault) in [(1, None), (2, closed)] {
+        let mut client = machine(&client());
+        receive(&mut client, &[21, 3, 3, 0, 2, level, 0], &mut Cuts::Every(1), 1);
+        assert_eq!((client.fault(), client.ended()), (fault, None));
+        client.handle_eof();
+        assert_eq!(client.fault(), closed);
+    }
 }
 
 #[test]
@@ -289,6 +298,11 @@ fn reports_a_peer_that_does_not_speak_tls() {
             let mut client = machine(&client());
             receive(&mut client, junk.as_bytes(), &mut cuts, 1);
             assert_eq!(client.fault(), Some(tls(TlsError::NotTls)), "{junk:?}");
+            // What follows is ignored.
+            client.read_buf()[0] = b'x';
+            client.handle_read(1);
+            client.handle_eof();
+            assert_eq!((client.fault(), client.has_backlog()), (Some(tls(TlsError::NotTls)), false));
         }
     }
     // After the start of TLS, the same bytes violate the TLS protocol.
@@ -552,6 +566,54 @@ fn accepts_a_long_chain_and_refuses_an_endless_one() {
 }
 
 #[test]
+fn a_handshake_message_may_not_fill_the_whole_buffer() {
+    // A long ServerHello in records of one byte each, so their headers take most of the room.
+    let stream: Vec<u8> =
+        [2, 0, 0xF0, 0].iter().chain(&[0; 20_000]).flat_map(|byte| [22, 3, 3, 0, 1, *byte]).collect();
+    let mut client = machine(&client());
+    let mut at = 0;
+    // A full buffer doubles, up to the limit of 83,973 bytes.
+    for room in [18_437, 18_437, 36_874, 10_225] {
+        assert_eq!((client.fault(), client.read_buf().len()), (None, room));
+        receive(&mut client, &stream[at..at + room], &mut Cuts::Every(usize::MAX), 1);
+        at += room;
+    }
+    assert_eq!(client.fault(), Some(tls(TlsError::Broken)));
+}
+
+#[test]
+fn processed_input_does_not_count_against_the_limit() {
+    // A Certificate of 40,000 bytes with its record headers, and 3,973 bytes of the next record.
+    // Together with the position of that record, this is the limit.
+    let mut message = vec![11, 0, 0x9C, 0x2D, 0, 0x9C, 0x2A, 0, 0x9C, 0x27];
+    message.resize(39_985, 0);
+    let mut stream = Vec::new();
+    for part in message.chunks(16_384) {
+        stream.extend([22, 3, 3]);
+        stream.extend(u16::try_from(part.len()).unwrap().to_be_bytes());
+        stream.extend(part);
+    }
+    assert_eq!(stream.len(), 40_000);
+    stream.extend([22, 3, 3, 0x40, 0]);
+    stream.resize(43_973, 0);
+    let mut client = machine(&client());
+    for bytes in [&server_hello([3, 3], &[0, 23, 0, 0]), &stream] {
+        receive(&mut client, bytes, &mut Cuts::Every(usize::MAX), 1);
+    }
+    assert_eq!((client.fault(), client.has_backlog()), (None, true));
+}
+
+#[test]
+#[should_panic(expected = "exceeds the length of the read buffer")]
+fn refuses_a_count_beyond_the_rest_of_the_read_buffer() {
+    let mut client = machine(&client());
+    client.read_buf()[0] = 22;
+    client.handle_read(1);
+    let room = client.read_buf().len();
+    client.handle_read(room + 1);
+}
+
+#[test]
 fn accepts_and_answers_key_updates() {
     let (mut client, mut server) = connected(&client(), Server::healthy(&TLS13));
     for round in 0..100_u8 {
@@ -584,16 +646,19 @@ fn bounds_its_output_and_ends_it_with_close_notify() {
         assert_eq!(client.write(b"more"), Ok(0));
         send(&mut client, &mut server, &mut Cuts::Every(1));
         assert!(server.closed && server.error.is_none());
+        assert_eq!(client.write(b"more"), Ok(0));
         // The other direction stays open.
         server.send(b"still here");
         let stream = server.output();
         assert_eq!(receive(&mut client, &stream, &mut Cuts::Every(1), 10), b"still here");
     }
-    // During the handshake a close sends nothing.
-    let mut client = machine(&client());
+    // During the handshake a close does nothing.
+    let (mut client, mut server) = (machine(&client()), Server::healthy(&TLS13));
     let hello = client.transmit().len();
     client.close();
     assert_eq!(client.transmit().len(), hello);
+    handshake(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
+    assert_eq!(client.write(b"more"), Ok(4));
 }
 
 #[test]
