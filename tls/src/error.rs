@@ -18,7 +18,6 @@ pub(crate) fn fault(error: &Error, first: bool) -> TransportError {
         Error::AlertReceived(alert) => TlsError::Alert(u8::from(*alert)),
         Error::PeerIncompatible(_) => TlsError::NothingInCommon,
         Error::InvalidMessage(message) if first && is_no_record(message) => TlsError::NotTls,
-        Error::PeerSentOversizedRecord if first => TlsError::NotTls,
         Error::FailedToGetCurrentTime
         | Error::FailedToGetRandomBytes
         | Error::General(_)

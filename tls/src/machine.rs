@@ -346,8 +346,7 @@ impl Machine {
                 // rustls needs more input, or the connection is over.
                 Ok(_) => false,
                 Err(error) => {
-                    self.start += discard;
-                    self.fail(fault(&error, !self.met));
+                    self.fail(fault(&error, !self.met && discard == 0));
                     return None;
                 }
             };

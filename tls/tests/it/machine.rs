@@ -306,6 +306,12 @@ fn reports_a_peer_that_does_not_speak_tls() {
         }
     }
     // After the start of TLS, the same bytes violate the TLS protocol.
+    let hello = [server_hello([3, 3], &[0, 23, 0, 0]), b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()].concat();
+    for mut cuts in [Cuts::Every(1), Cuts::Every(usize::MAX)] {
+        let mut client = machine(&client());
+        receive(&mut client, &hello, &mut cuts, 1);
+        assert_eq!(client.fault(), Some(tls(TlsError::Broken)));
+    }
     let (mut client, mut server) = (machine(&client()), Server::healthy(&TLS13));
     send(&mut client, &mut server, &mut Cuts::Every(usize::MAX));
     let answer = [&server.output()[..127], b"HTTP/1.1 400 Bad Request\r\n\r\n"].concat();
