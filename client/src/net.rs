@@ -84,7 +84,19 @@ fn is_in_progress(error: &io::Error) -> bool {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
     use super::*;
+
+    #[test]
+    fn a_connect_is_started_unless_it_fails_at_once() {
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = TcpListener::bind(local).unwrap();
+        let started = start_connect(local, listener.local_addr().unwrap()).unwrap();
+        assert_eq!(listener.accept().unwrap().1, started.local_addr().unwrap());
+        // No connection leads to the broadcast address.
+        assert!(start_connect(local, SocketAddr::from((Ipv4Addr::BROADCAST, 80))).is_err());
+    }
 
     #[test]
     fn converts_errors_of_the_system_to_their_kinds() {

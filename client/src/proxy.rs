@@ -453,7 +453,8 @@ mod tests {
             ("2001:db8::/32", "2001:db8:ffff::1", true),
             ("2001:db8::/32", "2001:db9::1", false),
             ("::/0", "2001:db9::1", true),
-            ("::/129", "2001:db9::1", false),
+            ("2001:db8::1/128", "2001:db8::1", true),
+            ("2001:db8::1/129", "2001:db8::1", false),
         ] {
             assert_eq!(is_exempt(no_proxy, host, 443), want, "{no_proxy:?} for {host}");
         }

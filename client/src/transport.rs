@@ -196,3 +196,18 @@ pub fn open_merged<R: Reactor>(
     }
     Ok(merged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_window_is_random_unless_it_is_set() {
+        let mut window = WindowConfig::default();
+        window.posts = 7;
+        let [first, second] = [keyed(&window), keyed(&window)];
+        assert_ne!(first.seed, second.seed);
+        window.seed = 5;
+        assert_eq!(keyed(&window), window);
+    }
+}

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ struct Script {
     stopped: bool,
     connects: usize,
     sent: Vec<Vec<u8>>,
+    has_backlog: bool,
+    peer_addr: Option<SocketAddr>,
 }
 
 impl Script {
@@ -67,6 +70,14 @@ impl Io for Script {
 
     fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.has_backlog
+    }
+
+    fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr
     }
 
     fn poll_connect(&mut self, cx: &mut Context<'_>, _: Instant) -> Poll<Result<Option<()>, TransportError>> {
@@ -210,6 +221,7 @@ fn opens_a_tunnel_before_the_request_at_each_connect() {
 #[test]
 fn each_proxy_answer_has_its_reason_and_backoff() {
     let trickle = b"HTTP/1.1 200 and so on".map(Read::Later).to_vec();
+    let just_in_time = [&[Read::Bytes(b"HTTP/1.1")], &b" 403 x\r\n\r\n".map(Read::Later)[..]].concat();
     for (reads, want) in [
         (
             vec![Read::Bytes(b"HTTP/1.1 403 x\r\n\r\n")],
@@ -236,6 +248,7 @@ fn each_proxy_answer_has_its_reason_and_backoff() {
         (vec![Read::Silence], "the proxy did not respond before the connect deadline; again in 250ms"),
         // Bytes received do not extend the deadline.
         (trickle, "the proxy did not respond before the connect deadline; again in 250ms"),
+        (just_in_time, "the proxy does not allow connections to this host; again in 5s"),
         // From here on, failures are those of the server.
         (
             vec![OPEN, Read::Eof],
@@ -246,6 +259,16 @@ fn each_proxy_answer_has_its_reason_and_backoff() {
         let mut stream = stream([reads, vec![OPEN, STREAM]]);
         assert_eq!(next(&mut stream).as_deref(), Some(want));
         assert_eq!(next(&mut stream).as_deref(), Some("connected"), "behind: {want}");
+    }
+}
+
+#[test]
+fn reports_the_time_the_address_and_the_backlog_of_the_connection() {
+    for (has_backlog, peer_addr) in [(false, None), (true, Some("192.0.2.1:3128".parse().unwrap()))] {
+        let script = Script { has_backlog, peer_addr, ..Script::default() };
+        let tunnel = Tunnel::<_, Vec<u8>>::new(script, None);
+        assert_eq!((tunnel.has_backlog(), tunnel.peer_addr()), (has_backlog, peer_addr));
+        assert_eq!(tunnel.unix_now(), UnixTime::from_seconds(1_700_000_000));
     }
 }
 

@@ -318,6 +318,8 @@ fn tries_each_address_for_its_share_of_the_time() {
         ]
     );
     assert_eq!(net.state(), (4_030, 1));
+    assert_eq!(tcp.peer_addr(), Some(address("192.0.2.2:443")));
+    assert_eq!(tcp.unix_now(), UnixTime::from_millis(1_700_000_004_030));
 }
 
 #[test]
@@ -429,6 +431,12 @@ fn sets_one_timer_for_many_moving_deadlines() {
     assert_eq!((read, net.lock().millis), (Ok(None), 12_000));
     let set = net.lock().timers_set;
     assert!(set <= 8, "{set}");
+    // The same deadline again.
+    for _ in 0..3 {
+        assert!(net.block_on(|cx| Poll::Ready(tcp.poll_sleep(cx, at(20_000)))).is_pending());
+    }
+    let set_again = net.lock().timers_set;
+    assert_eq!(set_again, set + 1);
     // A deadline earlier than the timer.
     net.block_on(|cx| tcp.poll_sleep(cx, at(20_000)));
     assert!(net.block_on(|cx| Poll::Ready(tcp.poll_sleep(cx, at(90_000)))).is_pending());
@@ -478,14 +486,18 @@ fn yields_to_other_tasks_during_a_flood() {
 
 #[test]
 fn reports_errors_unless_it_was_shut_down() {
-    let kinds = [
-        (io::ErrorKind::ConnectionReset, Err(TransportErrorKind::Reset)),
-        (io::ErrorKind::Interrupted, Ok(None)),
-        (io::ErrorKind::Other, Err(TransportErrorKind::Other)),
+    let cases = [
+        (Err(io::ErrorKind::ConnectionReset), Err(TransportErrorKind::Reset), Ok(None)),
+        (Err(io::ErrorKind::Interrupted), Ok(None), Ok(None)),
+        (Err(io::ErrorKind::Other), Err(TransportErrorKind::Other), Ok(None)),
+        // An end of input counts as an error, and bytes count even after a shutdown.
+        (Ok(vec![]), Ok(Some(0)), Ok(None)),
+        (Ok(vec![1, 2]), Ok(Some(2)), Ok(Some(2))),
     ];
-    for (error, want) in kinds {
-        for stopped in [false, true] {
-            let input = Some((0, Ok(VecDeque::from([(0, Err(error))]))));
+    for (input, running, shut_down) in cases {
+        for (stopped, want) in [(false, running), (true, shut_down)] {
+            let shown = format!("{input:?}");
+            let input = Some((0, Ok(VecDeque::from([(0, input.clone())]))));
             let net = Net::new().answers("127.0.0.1:80", input);
             let mut tcp = tcp(&net, "http://127.0.0.1");
             connect(&net, &mut tcp, 1_000).unwrap();
@@ -493,8 +505,7 @@ fn reports_errors_unless_it_was_shut_down() {
                 tcp.stop().handle().shutdown();
             }
             let read = net.block_on(|cx| tcp.poll_read(cx, &mut [0; 16], at(1_000)));
-            let want = if stopped { Ok(None) } else { want };
-            assert_eq!(read.map_err(|fault| fault.kind), want, "{error:?}");
+            assert_eq!(read.map_err(|fault| fault.kind), want, "{shown}");
         }
     }
     let mut tcp = tcp(&Net::new(), "http://127.0.0.1");
