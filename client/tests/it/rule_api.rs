@@ -134,6 +134,7 @@ fn parses_every_form_of_a_list() {
         (r#"{"data":{}}"#, ""),
         (r#"{"data":[]}"#, ""),
         (r#"{"data":null}"#, ""),
+        (r#"{"data":null,"rules":[{"value":"a"}]}"#, "- a -"),
         (r#"{"meta":{"sent":"x","result_count":0}}"#, ""),
         ("{}", ""),
     ] {
@@ -190,6 +191,16 @@ fn parses_added_rules_of_both_services() {
     // The service normalized the rule's text.
     let spelled = json!({"data":[{"id":"1","value":"a"},{"id":"2","value":"(b)"}]});
     assert_eq!(fates(&call, 201, spelled), ["created 1 a", "created 2 (b)"]);
+    // Only a dry run creates what is valid.
+    let dry = Call::validate(RuleApi::FilteredStream, &["a", "b", "c"].map(NewRule::new)).unwrap();
+    let count = |valid: u8| json!({"data":[{"value":"a"}],"meta":{"summary":{"valid":valid}}});
+    for (call, valid, rest) in [
+        (&dry, 3, ["created ? b", "created ? c"]),
+        (&dry, 1, ["unknown"; 2]),
+        (&add(&["a", "b", "c"]), 3, ["unknown"; 2]),
+    ] {
+        assert_eq!(fates(call, 200, count(valid)), [&["created ? a"], &rest[..]].concat());
+    }
     // The answer mentions no rule.
     for answer in [json!({}), json!({"data":{}}), json!({"data":[{"id":"1"}]})] {
         assert_eq!(fates(&call, 201, answer), ["unknown", "unknown"]);
@@ -235,6 +246,16 @@ fn reports_the_fate_of_each_rule_of_a_partial_success() {
             ["not created -", "not created -", "invalid no", "not created -"]
         );
     }
+    // Each kind of error that names a rule.
+    let errors = json!({"errors":[
+        {"value":"a","detail":"no","type":"https://api.x.com/2/problems/invalid-rules"},
+        {"value":"b","message":"no"},
+        {"value":"h:m","title":"Other","detail":"no"},
+        {"value":"d","title":"DuplicateRule"}]});
+    assert_eq!(
+        fates(&call, 400, errors),
+        ["invalid no", "invalid no", "not created Other: no", "duplicate ?"]
+    );
     // PowerTrack's form.
     let detail = json!({"summary":{"created":0,"not_created":4},"detail":[
         {"rule":{"value":"a","tag":null},"created":false},
@@ -302,6 +323,13 @@ fn parses_every_form_of_a_failed_delete() {
             "ndd",
             NotDeleted::Count(1),
         ),
+        (
+            json!({"summary":{"not_deleted":1},"detail":[
+                {"rule":{"id":1},"deleted":true},{"rule":{"id":2},"deleted":false}]}),
+            "dnd",
+            NotDeleted::Count(1),
+        ),
+        (json!({"data":{"deleted":["1","2","3"]}}), "ddd", NotDeleted::Absent),
         (json!({}), "???", NotDeleted::Absent),
     ] {
         assert_eq!(seen(answer.clone()), (String::from(fates), not_deleted), "{answer}");
@@ -372,7 +400,13 @@ fn classifies_refusals_and_keeps_the_servers_text() {
             ApiErrorKind::UsageCap,
             Some("UsageCapExceeded: Monthly"),
         ),
+        (429, r#"{"title":"UsageCapExceeded"}"#, ApiErrorKind::UsageCap, Some("UsageCapExceeded")),
+        (429, r#"{"detail":"Monthly","type":"a/usage-capped"}"#, ApiErrorKind::UsageCap, Some("Monthly")),
+        (400, r#"{"detail":"Over a limit"}"#, ApiErrorKind::Request, Some("Over a limit")),
+        (300, r#"{"data":[]}"#, ApiErrorKind::Redirect, None),
         (302, "moved", ApiErrorKind::Redirect, Some("moved")),
+        (408, "", ApiErrorKind::Server, None),
+        (425, "", ApiErrorKind::Server, None),
         (502, "<html>\r\n<h1>Bad Gateway</h1>", ApiErrorKind::Server, Some("<html>\r\n<h1>Bad Gateway</h1>")),
         (504, "{\"title\":\"cut", ApiErrorKind::Server, Some("{\"title\":\"cut")),
         (200, "<html>log in", ApiErrorKind::Unreadable, Some("<html>log in")),
@@ -397,6 +431,20 @@ fn classifies_refusals_and_keeps_the_servers_text() {
     // Even if it is long.
     let error = add(&["a"]).added(&Reply::new(500, &vec![b'x'; 1 << 20])).unwrap_err();
     assert_eq!(error.problem.text().unwrap().len(), 4_096);
+}
+
+#[test]
+fn an_error_names_its_kind_and_the_type_of_its_problem() {
+    let answer = br#"{"type":"https://api.x.com/2/problems/usage-capped"}"#;
+    for (status, answer, code, text, problem_type) in [
+        (401, &b""[..], "unauthorized", "not authorized: check the bearer token (status 401)", None),
+        (410, b"", "not_found", "there is no such endpoint: check the base URL (status 410)", None),
+        (429, answer, "usage_cap", "the plan's volume is used up (status 429)", Some("usage-capped")),
+    ] {
+        let error = add(&["a"]).added(&Reply::new(status, answer)).unwrap_err();
+        assert_eq!((error.kind.code(), error.to_string().as_str()), (code, text));
+        assert_eq!(error.problem.type_name(), problem_type);
+    }
 }
 
 /// A binary body is not taken for the service's text, and an unread body is not taken for an empty
@@ -502,6 +550,12 @@ fn ids_are_texts_from_end_to_end() {
     let answer = br#"{"data":[{"id":1.1669168732494725e+21,"value":"a"}]}"#;
     let rules = Call::list(RuleApi::Powerstream).listed(&Reply::new(200, answer)).unwrap().rules;
     assert_eq!(rules[0].id.as_deref(), Some("1.1669168732494725e+21"));
+}
+
+#[test]
+fn only_an_add_or_a_delete_changes_the_rules() {
+    let kinds = [CallKind::List, CallKind::Add, CallKind::Validate, CallKind::Delete];
+    assert_eq!(kinds.map(CallKind::is_change), [false, true, false, true]);
 }
 
 #[test]
