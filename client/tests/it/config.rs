@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use powerstream_client::config::{
-    Config, ConfigBuilder, InvalidConfig, MESSAGE_BYTES_MOST, Token, TokenError,
+    Config, ConfigBuilder, Connections, InvalidConfig, MESSAGE_BYTES_MOST, Token, TokenError,
 };
 use powerstream_client::net::dial::Route;
 use powerstream_client::proxy::Proxy;
@@ -82,6 +82,7 @@ fn refuses_text_that_cannot_be_a_token_and_says_why() {
         ("$X_BEARER_TOKEN", TokenError::Placeholder),
         ("${s3cr3t}", TokenError::Placeholder),
         ("%X_BEARER_TOKEN%", TokenError::Placeholder),
+        ("%x%", TokenError::Placeholder),
         ("<s3cr3t>", TokenError::Placeholder),
         ("{{s3cr3t}}", TokenError::Placeholder),
         ("[s3cr3t]", TokenError::Placeholder),
@@ -109,6 +110,7 @@ fn refuses_text_that_cannot_be_a_token_and_says_why() {
         "your",
         "a%3D",
         "%",
+        "%%",
         "it's",
         "t",
         "any",
@@ -133,6 +135,10 @@ fn removes_duplicates_unless_they_are_kept() {
     assert_eq!(config.clone().build().unwrap().dedup_window().map(|window| window.posts), Some(7));
     assert_eq!(config.keep_duplicates(true).build().unwrap().dedup_window(), None);
     assert_eq!(Config::new(token()).dedup_window(), Some(&WindowConfig::default()));
+    let connections = Connections::copies(2, &Config::new(token()));
+    assert!(!connections.keeps_duplicates() && !connections.recovers());
+    assert!(connections.clone().keep_duplicates(true).keeps_duplicates());
+    assert!(connections.recovery(true).recovers());
 }
 
 #[test]
@@ -143,10 +149,12 @@ fn the_defaults_are_those_of_x() {
         assert_eq!(config.origin(), Origin::parse("https://api.x.com").unwrap());
         assert_eq!(config.endpoint(), endpoint::POWERSTREAM);
         assert_eq!((config.seed(), config.proxy()), (None, None));
+        assert!(config.token().is_some());
         assert_eq!(config.route(), Route::to_origin(&config.origin()));
         assert!(request(config).starts_with("GET /2/powerstream HTTP/1.1\r\nHost: api.x.com\r\n"));
     }
-    assert!(!request(&Config::builder().build().unwrap()).contains("Authorization"));
+    let without_token = Config::builder().build().unwrap();
+    assert!(without_token.token().is_none() && !request(&without_token).contains("Authorization"));
     let buffered = config.open(1, Instant::ZERO, UnixTime::default()).unwrap();
     assert!(!buffered.session().is_streaming());
 }
@@ -202,6 +210,8 @@ fn targets_may_have_a_partition_and_a_query() {
         target(builder().endpoint(Endpoint::custom(&path)).query("backfill_minutes", "1")),
         "/mine?a=b&backfill_minutes=1"
     );
+    // An endpoint without partitions has no setting for them.
+    assert_eq!(target(builder().endpoint(Endpoint::custom("/")).query("partition", "1")), "/?partition=1");
 }
 
 #[test]
