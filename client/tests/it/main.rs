@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod config;
+mod connection_api;
 mod dedup;
 mod exchange;
 mod losses;
