@@ -251,36 +251,28 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     if let Some((inner, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (inner, rest.strip_prefix(':').and_then(|port| port.parse().ok()));
     }
-    match entry.split_once(':') {
-        Some((name, port)) if !port.contains(':') => match port.parse() {
-            Ok(port) => (name, Some(port)),
-            Err(_) => (entry, None),
-        },
-        _ => (entry, None),
-    }
+    let with_port = entry.split_once(':').and_then(|(name, port)| Some((name, Some(port.parse().ok()?))));
+    with_port.unwrap_or((entry, None))
 }
 
 /// Returns true if `address` equals `entry` or is in its network.
 fn covers(entry: &str, address: IpAddr) -> bool {
     let (network, bits) = match entry.split_once('/') {
         Some((network, bits)) => match bits.parse() {
-            Ok(bits) => (network, bits),
+            Ok(bits) => (network, Some(bits)),
             Err(_) => return false,
         },
-        None => (entry, u32::MAX),
+        None => (entry, None),
     };
-    let same = |left: u128, right: u128, width: u32, bits: u32| {
-        let host_bits = width - bits;
-        // A shift by all 128 bits would overflow.
-        host_bits == 128 || (left ^ right) >> host_bits == 0
+    let same = |left: u128, right: u128, width: u32| {
+        let host_bits = width.checked_sub(bits.unwrap_or(width));
+        host_bits.is_some_and(|host_bits| (left ^ right).checked_shr(host_bits).unwrap_or(0) == 0)
     };
     match (network.parse(), address) {
-        (Ok(IpAddr::V4(network)), IpAddr::V4(address)) if bits <= 32 || bits == u32::MAX => {
-            same(u128::from(network.to_bits()), u128::from(address.to_bits()), 32, bits.min(32))
+        (Ok(IpAddr::V4(network)), IpAddr::V4(address)) => {
+            same(u128::from(network.to_bits()), u128::from(address.to_bits()), 32)
         }
-        (Ok(IpAddr::V6(network)), IpAddr::V6(address)) if bits <= 128 || bits == u32::MAX => {
-            same(network.to_bits(), address.to_bits(), 128, bits.min(128))
-        }
+        (Ok(IpAddr::V6(network)), IpAddr::V6(address)) => same(network.to_bits(), address.to_bits(), 128),
         _ => false,
     }
 }
@@ -443,6 +435,7 @@ mod tests {
             ("0.0.0.0/0", "::1", false),
             ("10.0.0.1/32", "10.0.0.1", true),
             ("10.0.0.1/33", "10.0.0.1", false),
+            ("10.0.0.1/4294967295", "10.0.0.1", false),
             ("10.0.0.1/x", "10.0.0.1", false),
             ("10.0.0.0/8", "api.x.com", false),
             ("2001:db8::1", "2001:db8::1", true),

@@ -276,7 +276,7 @@ impl Call {
             || (!none_named && (400..500).contains(&status));
         while let Some(index) = fates.first_open() {
             let asked = &self.asked[index];
-            let fate = if all_created && open > 0 && problems.is_empty() {
+            let fate = if all_created && problems.is_empty() {
                 let value = asked.value.clone().unwrap_or_default();
                 AddFate::Created(Rule { id: None, value, tag: asked.tag.clone() })
             } else if none_created {
