@@ -1,15 +1,14 @@
 //! The clients of a whole program, on a runtime in virtual time whose server answers by a script.
 
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use powerstream_client::config::{Config, ConfigBuilder, Connections};
 use powerstream_client::merged::{MergedEvent, Position};
