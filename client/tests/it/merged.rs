@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use powerstream_client::merged::{Member, Merged, MergedEvent, OwnedMergedEvent};
 use powerstream_client::owned::OwnedEvent;
+use powerstream_client::recovery::RecoveryConnection;
 use powerstream_core::dedup::WindowConfig;
 use powerstream_core::merge::{ConnectionId, ConnectionState, MergeError, ReplicaGroup};
 use powerstream_core::session::SessionEvent;
@@ -240,6 +241,38 @@ fn yields_to_the_executor_during_endless_duplicates() {
     assert_eq!((seen, record.first_arrivals(), record.duplicates()), (2, 1, 512));
 }
 
+/// Each further poll would cost a system call.
+#[test]
+fn a_wake_up_polls_each_connection_once() {
+    let world = Rc::default();
+    let recovery = RecoveryConnection::new(ReplicaGroup::default(), Wire::new(&world, []), None);
+    let lines = [0; 3].map(|group| (group, vec![stream([(5, post(1))])]));
+    let mut merged = merged(&world, lines).with_recoveries(vec![recovery]);
+    run(&mut merged, &world, 1_000);
+    world.waits.set(0);
+    for wake_ups in 1..=5 {
+        assert!(merged.poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(world.waits.get(), 3 * wake_ups);
+    }
+}
+
+#[test]
+fn a_connection_is_over_when_its_session_gives_up() {
+    let world = Rc::new(World::default());
+    let refused = b"HTTP/1.1 401 x\r\ncontent-length: 0\r\n\r\n".to_vec();
+    let lines = [vec![Attempt::Open([(10, Act::Bytes(refused))].into())], vec![stream([(20, post(1))])]];
+    let mut merged = merged(&world, lines.map(|attempts| (0, attempts)));
+    let mut cx = Context::from_waker(Waker::noop());
+    loop {
+        match merged.poll_next(&mut cx) {
+            Poll::Ready(Some(MergedEvent::Session { event: SessionEvent::GaveUp(_), .. })) => break,
+            Poll::Ready(event) => assert!(event.is_some()),
+            Poll::Pending => assert!(advance(&world, 1_000)),
+        }
+    }
+    assert_eq!(merged.merge().connection(id(0)).state(), ConnectionState::Over);
+}
+
 #[test]
 fn a_session_that_gives_up_does_not_end_the_others() {
     let world = Rc::new(World::default());
@@ -298,6 +331,48 @@ fn shutdown_ends_all_connections_after_the_events_already_read() {
         assert_eq!(seen, [1, 2, 3, 4]);
         assert!(merged.merge().connections().iter().all(|record| record.state() == ConnectionState::Over));
     }
+}
+
+#[test]
+fn kept_duplicates_are_delivered_from_every_connection_and_counted() {
+    let world = Rc::new(World::default());
+    let lines = [vec![stream([(5, post(1)), (6, post(1))])], vec![stream([(7, post(1))])]];
+    let mut merged = merged(&world, lines.map(|attempts| (0, attempts))).keep_duplicates(true);
+    let log = run(&mut merged, &world, 1_000);
+    assert_eq!(log[2..], ["5 a post 1", "6 a post 1", "7 b post 1"]);
+    let [a, b] = [0, 1].map(|index| merged.merge().connection(id(index)));
+    assert_eq!((a.first_arrivals(), a.duplicates(), b.late_arrivals()), (1, 1, 1));
+}
+
+/// Another process that continues at a position does not get what is before it.
+#[test]
+fn there_is_no_position_while_something_that_was_received_is_not_delivered() {
+    let world = Rc::new(World::default());
+    let array = format!("[{},{},{}]", post(1), post(2), post(3));
+    let a = stream([(5, post(1)), (5, post(4)), (10, array)]);
+    let mut merged = merged(&world, [(0, vec![a]), (0, vec![stream::<&str>([])])]);
+    assert_eq!(merged.position(), None);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut has_position = || {
+        while merged.poll_event(&mut cx).is_pending() {
+            assert!(advance(&world, 1_000));
+        }
+        let while_lent = merged.position().is_some();
+        merged.release();
+        (while_lent, merged.position().is_some())
+    };
+    let wanted = [
+        // Both connect.
+        (true, true),
+        (true, true),
+        // The second Post was in the same read as the first.
+        (true, false),
+        (true, true),
+        // Of the array, two Posts are delivered one by one.
+        (false, false),
+        (false, true),
+    ];
+    assert_eq!([(); 6].map(|()| has_position()), wanted);
 }
 
 #[test]
@@ -444,6 +519,7 @@ fn owned_events_equal_the_lent_ones() {
         match merged.poll_event(&mut cx) {
             Poll::Ready(true) => {
                 let lent = merged.peek().unwrap();
+                let message = lent.message().map(|message| message.bytes);
                 let owned = OwnedMergedEvent::from(lent);
                 match (owned, lent) {
                     (
@@ -451,6 +527,7 @@ fn owned_events_equal_the_lent_ones() {
                         MergedEvent::Session { connection: of, event: SessionEvent::Message(lent) },
                     ) => {
                         assert_eq!((connection, &owned.bytes[..], owned.class), (of, lent.bytes, lent.class));
+                        assert_eq!(message, Some(lent.bytes));
                         counts[0] += 1;
                     }
                     (OwnedMergedEvent::Session { .. }, MergedEvent::Session { .. }) => counts[1] += 1,
@@ -686,4 +763,15 @@ fn a_complete_backfill_closes_the_gap_of_the_group_and_an_interrupted_one_does_n
     // The next stream asks for the same gap again.
     assert_eq!(counts(quiet(4, 5).reset(60_000), 75_000), (1, 0));
     assert_eq!(counts(quiet(4, 5).reset(60_000), 95_000), (0, 1));
+}
+
+#[test]
+fn the_first_live_post_may_lengthen_the_gap_of_the_group() {
+    let world = Rc::default();
+    // The heads have no `Date`, so only a Post shows that the server's clock is ahead.
+    let created = |millis: u64| post((UNIX_BASE + millis - 1_288_834_974_657) << 22);
+    let attempts = vec![stream([(1_000, created(900))]).reset(2_000), stream([(3_000, created(5_000))])];
+    let log = run(&mut merged(&world, [(0, attempts)]), &world, 4_000);
+    let gaps: Vec<_> = log.iter().filter_map(|line| line.split_once(" group 0 misses ")).collect();
+    assert_eq!(gaps, [("2000", "0 to 2002"), ("3000", "2002 to 6000")]);
 }

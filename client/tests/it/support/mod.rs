@@ -115,6 +115,8 @@ pub struct World {
     /// If true, every operation pends once before it acts.
     pub hesitates: Cell<bool>,
     hesitated: Cell<bool>,
+    /// How many operations have waited.
+    pub waits: Cell<u64>,
     pub stopped: Cell<bool>,
 }
 
@@ -125,6 +127,7 @@ impl Default for World {
             wake: Cell::new(u64::MAX),
             hesitates: Cell::new(false),
             hesitated: Cell::new(false),
+            waits: Cell::new(0),
             stopped: Cell::new(false),
         }
     }
@@ -164,6 +167,7 @@ impl Wire {
     /// Pends until then. Polling again is not a new operation.
     fn wait<T>(&mut self, until: u64) -> Poll<T> {
         self.has_hesitated = true;
+        self.world.waits.set(self.world.waits.get() + 1);
         self.world.wake.set(self.world.wake.get().min(until));
         Poll::Pending
     }
