@@ -12,13 +12,16 @@ use std::thread;
 use std::time::Duration;
 
 use futures_core::Stream as _;
-use powerstream_client::merged::OwnedMergedEvent;
+use powerstream_client::merged::{MergedEvent, OwnedMergedEvent};
 use powerstream_client::owned::OwnedEvent;
 use powerstream_client::queue::{
     Cost, Delivery, EventSource, Loss, Overflow, QueueConfig, QueueCost, Receiver, SendOutcome, Sender,
     TimedOut, block_on, pump, queue,
 };
+use powerstream_client::recovery::RecoveryEvent;
 use powerstream_client::shutdown::ShutdownHandle;
+use powerstream_core::merge::ConnectionId;
+use powerstream_core::session::SessionEvent;
 
 use crate::support::random::Random;
 use crate::support::{Act, Attempt, HEAD, Wire, World, advance, driven, line, merged, post, stream};
@@ -181,6 +184,38 @@ fn queues_a_keep_alive_only_while_empty() {
     assert_eq!(receiver.stats().dropped, Loss::default());
 }
 
+#[test]
+fn an_event_has_the_same_cost_in_every_form() {
+    let world = Rc::new(World::default());
+    let wire = Wire::new(&world, [stream([(5, post(1)), (6, String::new()), (7, post(2))]).reset(8)]);
+    let mut driver = driven(wire, 1);
+    let mut costs = Vec::new();
+    while costs.len() < 5 {
+        match driver.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(event)) => {
+                let merged = MergedEvent::Session { connection: ConnectionId::FIRST, event };
+                let forms = [
+                    event.weight(),
+                    OwnedEvent::from(event).weight(),
+                    merged.weight(),
+                    OwnedMergedEvent::from(merged).weight(),
+                ];
+                assert_eq!(forms, [forms[0]; 4], "{event:?}");
+                if let SessionEvent::Message(message) = event {
+                    let recovered = MergedEvent::Recovery(RecoveryEvent::Message(message));
+                    let forms = [recovered.weight(), OwnedMergedEvent::from(recovered).weight()];
+                    assert_eq!(forms, [event.weight(); 2]);
+                }
+                costs.push(event.weight());
+            }
+            Poll::Ready(None) => panic!("it reconnects"),
+            Poll::Pending => assert!(advance(&world, 1_000)),
+        }
+    }
+    let message = Cost::Message(post(1).len());
+    assert_eq!(costs, [Cost::Event, message, Cost::KeepAlive, message, Cost::Event]);
+}
+
 /// For any script and limits: events come out in order, and each loss is reported in its place.
 #[test]
 fn reports_losses_in_their_exact_place() {
@@ -322,6 +357,23 @@ fn wakes_the_side_that_waits() {
     assert!(sender.poll_send(&mut cx_sender, Cost::Message(1), || message(1, 1)).is_pending());
     drop(receiver);
     assert_eq!(count(&woken_sender), 1);
+
+    // The receiver is woken once the event is there, not before.
+    let (mut sender, mut receiver) = queue(config(4, 100, 2, Overflow::Wait));
+    assert!(receiver.poll_recv(&mut cx).is_pending());
+    let make = || {
+        assert_eq!(count(&woken), 0);
+        message(0, 1)
+    };
+    assert!(sender.poll_send(&mut cx_sender, Cost::Message(1), make).is_ready());
+    assert_eq!(count(&woken), 1);
+
+    // A closed receiver is woken by a loss.
+    assert_eq!(receive(&mut receiver), Got::Item(0));
+    receiver.close();
+    assert!(receiver.poll_recv(&mut cx).is_pending());
+    assert_eq!(send(&mut sender, message(1, 2)), Poll::Ready(SendOutcome::Ended));
+    assert_eq!((count(&woken), receive(&mut receiver)), (1, Got::Dropped(1, 2)));
 
     // A loss at the end of an empty queue also wakes the receiver.
     let (mut sender, mut receiver) = queue(config(1, 10, 2, Overflow::DropNewest));
