@@ -194,8 +194,10 @@ mod tests {
         // The future moved to another task.
         assert_eq!(one.poll_stopped(&mut Context::from_waker(&new_waker)), Poll::Pending);
         assert_eq!(two.poll_stopped(&mut Context::from_waker(&other_waker)), Poll::Pending);
+        assert!(!shutdown.is_shut_down());
         shutdown.shutdown();
         shutdown.shutdown();
+        assert!(shutdown.is_shut_down());
         assert_eq!((count(&old), count(&new), count(&other)), (0, 1, 1));
         for mut stop in [one, two, three, shutdown.listen()] {
             assert!(stop.is_stopped());

@@ -13,6 +13,7 @@ mod post;
 mod queue;
 mod recovery;
 mod rule_api;
+mod stream;
 mod support;
 mod telemetry;
 mod tunnel;
