@@ -423,9 +423,7 @@ where
             self.lost.push_back((range, 0, reason));
             return true;
         }
-        // The request has whole seconds, and starts at the one before.
-        let start = UnixTime::from_seconds(range.from.as_millis() / 1_000);
-        let to = range.to.min(start.saturating_add(REQUEST_MAX));
+        let to = request_end(range);
         if to < range.to {
             self.waiting.push_front(TimeRange { from: to, to: range.to });
             range.to = to;
@@ -463,7 +461,7 @@ where
         Some(server.saturating_sub(RECOVERY_MAX - margin))
     }
 
-    /// Waits until the server's clock has passed the end of the next range: the service may refuse
+    /// Waits until the server's clock has passed the end of the next request: the service may refuse
     /// a time in the future.
     fn poll_past(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (State::Idle(io), Some((unix, at)), Some(range)) =
@@ -472,9 +470,9 @@ where
             return Poll::Ready(());
         };
         // The request has whole seconds.
-        let end = UnixTime::from_seconds(range.to.as_millis().div_ceil(1_000));
+        let end = UnixTime::from_seconds(request_end(*range).as_millis().div_ceil(1_000));
         let until = at.saturating_add(end.saturating_since(unix));
-        if range.length() > REQUEST_MAX || io.now() >= until || self.is_stopped {
+        if io.now() >= until || self.is_stopped {
             return Poll::Ready(());
         }
         io.poll_sleep(cx, until)
@@ -543,6 +541,13 @@ where
             active.session.driver_mut().release();
         }
     }
+}
+
+/// Returns the end of the first request for a range. The request has whole seconds, and starts at
+/// the one before.
+fn request_end(range: TimeRange) -> UnixTime {
+    let start = UnixTime::from_seconds(range.from.as_millis() / 1_000);
+    range.to.min(start.saturating_add(REQUEST_MAX))
 }
 
 /// Returns the begin of the range that is requested.

@@ -289,9 +289,11 @@ fn what_becomes_too_old_is_lost_and_the_rest_is_requested() {
 }
 
 #[test]
-fn a_range_of_two_hours_is_not_requested_before_its_end() {
-    let (events, _) = recovers(10, &[(-7_195_000, 5_000)], empty(1));
-    assert_eq!(events[0], "5000 recovery started -7195000 to 5000");
+fn a_range_of_two_hours_or_more_is_not_requested_before_the_end_of_the_request() {
+    for to in [5_000, 5_001] {
+        let (events, _) = recovers(10, &[(-7_195_000, to)], empty(2));
+        assert_eq!(events[0], "5000 recovery started -7195000 to 5000");
+    }
 }
 
 #[test]
