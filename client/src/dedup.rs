@@ -215,7 +215,7 @@ where
                 let bytes = &array.bytes[element.range.clone()];
                 Some(SessionEvent::Message(array.part(bytes, element.class)))
             }
-            (None, SessionEvent::Message(copy)) if self.broken.is_some() => {
+            (None, SessionEvent::Message(copy)) => {
                 self.broken.map(|class| SessionEvent::Message(copy.part(copy.bytes, class)))
             }
             _ => Some(event),
