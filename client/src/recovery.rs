@@ -461,8 +461,8 @@ where
         Some(server.saturating_sub(RECOVERY_MAX - margin))
     }
 
-    /// Waits until the server's clock has passed the end of the next request: the service may refuse
-    /// a time in the future.
+    /// Waits until the server's clock has passed the end of the next request: the service may
+    /// refuse a time in the future.
     fn poll_past(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (State::Idle(io), Some((unix, at)), Some(range)) =
             (&mut self.state, self.server, self.waiting.front())

@@ -407,8 +407,8 @@ impl HeadDecoder {
     /// of `storage`.
     ///
     /// Returns the number of bytes consumed, and the head once it is complete. The rest of `input`
-    /// then belongs to the body. `storage` must be the same in every call, its content unchanged. Do
-    /// not call it again after the head or an error.
+    /// then belongs to the body. `storage` must be the same in every call, its content unchanged.
+    /// Do not call it again after the head or an error.
     ///
     /// # Errors
     /// [`HeadError`] at the first byte that is invalid or exceeds a limit. If the fields of the

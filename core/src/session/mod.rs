@@ -265,7 +265,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                     None => continue,
                 },
                 Ok(Some(ScannedConnectionEvent::Message(place))) => {
-                    // The head that was passed over before is a refusal's, and its body has no messages.
+                    // Only the head of a refusal is passed over, and no message follows it.
                     debug_assert_eq!(start, 0);
                     self.message(place, input, now)
                 }
