@@ -326,7 +326,8 @@ where
                 self.end();
                 continue;
             }
-            if let Some(SessionEvent::Message(_)) = active.session.driver().peek() {
+            let event = active.session.driver().peek();
+            if matches!(event, Some(SessionEvent::Message(_) | SessionEvent::Skipped { .. })) {
                 active.keep_alives = 0;
             }
             let Active { session, posts, .. } = &mut **active;
@@ -543,8 +544,8 @@ where
     }
 }
 
-/// Returns the end of the first request for a range. The request has whole seconds, and starts at
-/// the one before.
+/// Returns the end of the first request for `range`. The start of a request is rounded down to a
+/// whole second.
 fn request_end(range: TimeRange) -> UnixTime {
     let start = UnixTime::from_seconds(range.from.as_millis() / 1_000);
     range.to.min(start.saturating_add(REQUEST_MAX))

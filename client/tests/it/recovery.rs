@@ -135,6 +135,17 @@ fn keep_alives_never_complete_a_range() {
     let last = *recovery_events(&events).last().unwrap();
     assert!(last.contains("completed -3600000 to 2, 2 Posts"), "{events:?}");
 
+    // A message over the limit shows that the server goes on.
+    let world = Rc::default();
+    let keep_alives = |request: Attempt, from: u64| {
+        (from..from + 14).fold(request, |request, at| request.bytes(at * 1_000, keep_alive))
+    };
+    let request = keep_alives(stream([(10, post(1))]), 2).bytes(16_500, line(&"x".repeat(1_100)));
+    let request = keep_alives(request, 17).bytes(31_500, line(&post(2))).bytes(32_000, END);
+    let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 40_000);
+    let last = *recovery_events(&events).last().unwrap();
+    assert!(last.contains("completed -3600000 to 2, 2 Posts"), "{events:?}");
+
     let world = Rc::default();
     let request = (1..40).fold(stream([(10, post(1))]), |request, at| request.bytes(at * 10_000, keep_alive));
     let events = run(&mut resumed(&world, quiet(), HOUR, vec![request]), &world, 300_000);
@@ -219,7 +230,11 @@ fn nothing_is_requested_after_a_shutdown() {
     let world = Rc::default();
     let mut stream = resumed(&world, quiet(), 5 * HOUR, vec![stream::<&str>([]).bytes(100, END); 3]);
     let mut cx = Context::from_waker(Waker::noop());
-    while !matches!(stream.poll_next(&mut cx), Poll::Ready(Some(MergedEvent::Gap(_)))) {}
+    let mut is_gap = || match stream.poll_next(&mut cx) {
+        Poll::Ready(event) => matches!(event, Some(MergedEvent::Gap(_))),
+        Poll::Pending => panic!("there is an event"),
+    };
+    while !is_gap() {}
     stream.shutdown();
     let events = run(&mut stream, &world, 60_000);
     assert_eq!((recovery_events(&events), events.last().unwrap().as_str()), (vec![], "0 done"));
@@ -266,7 +281,7 @@ fn an_interrupted_range_of_two_minutes_or_more_is_requested_in_halves() {
 }
 
 #[test]
-fn what_becomes_too_old_is_lost_and_the_rest_is_requested() {
+fn ranges_that_become_older_than_24_h_are_lost_and_the_rest_is_requested() {
     const DAY: i64 = 24 * 60 * 60_000;
     let rest = (-DAY + 70_000, -DAY + 140_000);
     // A request may begin half a minute before its Posts are too old.
@@ -289,7 +304,7 @@ fn what_becomes_too_old_is_lost_and_the_rest_is_requested() {
 }
 
 #[test]
-fn a_range_of_two_hours_or_more_is_not_requested_before_the_end_of_the_request() {
+fn a_long_range_waits_for_the_end_of_its_first_request() {
     for to in [5_000, 5_001] {
         let (events, _) = recovers(10, &[(-7_195_000, to)], empty(2));
         assert_eq!(events[0], "5000 recovery started -7195000 to 5000");
@@ -315,8 +330,7 @@ fn a_recovery_and_a_flood_take_turns() {
     let posts = events.iter().filter(|event| event.contains(" post "));
     let is_recovery: Vec<_> = posts.map(|event| event.contains("recovery")).collect();
     let turns: Vec<_> = is_recovery.chunk_by(|one, next| one == next).map(<[bool]>::len).collect();
-    // A read buffer holds some 44 of these Posts.
-    assert!(turns.len() > 6 && turns[..6].iter().all(|turn| (40..50).contains(turn)), "{turns:?}");
+    assert!(turns.len() > 6 && turns.iter().all(|turn| *turn < 100), "{turns:?}");
 }
 
 #[test]
@@ -344,9 +358,9 @@ fn find_next_finds_losses_and_they_are_missing_until_they_are_delivered() {
     let world = Rc::default();
     let mut stream = resumed(&world, quiet(), 5 * HOUR, vec![refused_at(0)]);
     let mut cx = Context::from_waker(Waker::noop());
-    let mut next_is_lost = |stream: &mut Stream| {
-        let event = stream.poll_next(&mut cx);
-        matches!(event, Poll::Ready(Some(MergedEvent::Recovery(RecoveryEvent::Lost { .. }))))
+    let mut next_is_lost = |stream: &mut Stream| match stream.poll_next(&mut cx) {
+        Poll::Ready(event) => matches!(event, Some(MergedEvent::Recovery(RecoveryEvent::Lost { .. }))),
+        Poll::Pending => panic!("there is an event"),
     };
     while !next_is_lost(&mut stream) {}
     let missing = |stream: &Stream| stream.position().unwrap().missing.len();
