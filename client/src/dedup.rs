@@ -210,16 +210,16 @@ where
             return self.driver.peek();
         }
         let event = self.driver.peek()?;
-        match (&self.element, event) {
-            (Some(element), SessionEvent::Message(array)) => {
+        Some(match (event, &self.element, self.broken) {
+            (SessionEvent::Message(array), Some(element), _) => {
                 let bytes = &array.bytes[element.range.clone()];
-                Some(SessionEvent::Message(array.part(bytes, element.class)))
+                SessionEvent::Message(array.part(bytes, element.class))
             }
-            (None, SessionEvent::Message(copy)) => {
-                self.broken.map(|class| SessionEvent::Message(copy.part(copy.bytes, class)))
+            (SessionEvent::Message(copy), None, Some(class)) => {
+                SessionEvent::Message(copy.part(copy.bytes, class))
             }
-            _ => Some(event),
-        }
+            (event, ..) => event,
+        })
     }
 }
 

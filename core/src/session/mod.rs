@@ -265,8 +265,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
                     None => continue,
                 },
                 Ok(Some(ScannedConnectionEvent::Message(place))) => {
-                    // Only the head of a refusal is passed over, and no message follows it.
-                    debug_assert_eq!(start, 0);
+                    if start > 0 {
+                        unreachable!("no message follows the head of a refusal");
+                    }
                     self.message(place, input, now)
                 }
                 Ok(Some(ScannedConnectionEvent::KeepAlive)) => {
@@ -518,7 +519,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         Some(ScannedSessionEvent::Connected { gap, server_earliest, server_latest })
     }
 
-    /// Handles a message at `place`, which `input` may contain.
+    /// Handles a message at `place`, in `input` or in the storage.
     #[inline(always)]
     fn message(&mut self, place: MessagePlace, input: &[u8], now: Instant) -> ScannedSessionEvent {
         let State::Streaming(stream) = &mut self.state else {
