@@ -94,7 +94,7 @@ mod tests {
         let listener = TcpListener::bind(local).unwrap();
         let started = start_connect(local, listener.local_addr().unwrap()).unwrap();
         assert_eq!(listener.accept().unwrap().1, started.local_addr().unwrap());
-        // No connection leads to the broadcast address.
+        // TCP cannot connect to the broadcast address.
         assert!(start_connect(local, SocketAddr::from((Ipv4Addr::BROADCAST, 80))).is_err());
     }
 

@@ -511,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bit_of_the_hash_is_even_and_depends_on_each_bit_of_the_id() {
+    fn each_hash_bit_is_balanced_and_depends_on_each_bit_of_the_id() {
         let window = window(70);
         let ids: Vec<u64> = (1..=1_000).map(|number: u64| number.pow(5).wrapping_mul(MULTIPLIER)).collect();
         for bit in 0..64 {
@@ -526,7 +526,7 @@ mod tests {
         assert!(homes.into_iter().eq(0..window.layout.buckets));
     }
 
-    /// Posts of a recovery, each between two new ones, have a range of their own.
+    /// Recovered Posts that alternate with new ones get a separate range of ids.
     #[test]
     fn older_posts_between_new_ones_cause_no_searches_in_older_generations() {
         let mut window = window(70);

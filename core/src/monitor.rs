@@ -731,7 +731,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_clock_is_in_the_first_half_second_of_its_bounds() {
+    fn lag_assumes_the_middle_of_the_bounds_but_at_most_500_ms_after_their_start() {
         // The length of the bounds, the local clock after their begin, and the expected offset of
         // the server's clock and lag of a Post, all in milliseconds.
         let rows =

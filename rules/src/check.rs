@@ -169,7 +169,7 @@ mod tests {
             for profile in Profile::ALL {
                 let steps = |count: usize| check(&piece.repeat(count), profile).steps;
                 let (once, twice) = (steps(1_000), steps(2_000));
-                // Each character is examined, and the end.
+                // Every character and the end of the text are examined.
                 assert!(once > 1_000 * piece.chars().count(), "{piece:?}: {once}");
                 assert!(twice <= 2 * once + 10, "{piece:?}: {once}, then {twice}");
                 assert!(once <= 5 * 1_000 * piece.chars().count(), "{piece:?}: {once}");

@@ -436,7 +436,7 @@ fn encrypt_needs(error: &EncryptError) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// The memory for output is bounded, also if a message is queued behind another one.
+    /// Spare capacity is used before the buffer grows, so the memory for output stays bounded.
     #[test]
     fn output_is_encoded_into_the_spare_capacity_first() {
         let mut outgoing = Vec::with_capacity(100);

@@ -4,6 +4,7 @@
 use std::io::{Seek, Write};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::stream::server;
 use crate::tool::{check_all, directory, run, simulator, tool};
@@ -194,9 +195,11 @@ fn never_prints_the_password_or_the_token_when_a_proxy_answers() {
     let echo = format!("user:{PASSWORD} {CREDENTIALS} {TOKEN}");
     let not_tls = b"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\xff\xff".to_vec();
     let answers = [("407", Some(4), Some(4)), ("502", Some(0), Some(1)), ("200", Some(0), Some(1))];
-    let streams =
-        ["blocking", "tokio", "smol"].map(|name| format!("stream --runtime {name} --duration 300ms"));
     for (status, streamed, listed) in answers {
+        // Rejected credentials end a stream, and other answers are retried.
+        let duration = if status == "407" { "30s" } else { "2s" };
+        let streams = ["blocking", "tokio", "smol"]
+            .map(|name| format!("stream --runtime {name} --duration {duration}"));
         let answer = if status == "200" {
             [not_tls.as_slice(), echo.as_bytes()].concat()
         } else {
@@ -211,7 +214,7 @@ fn never_prints_the_password_or_the_token_when_a_proxy_answers() {
             let mut command = verbose(&format!("{command} --base-url https://example.com"), TOKEN);
             let (ended, stderr) = run_without_leaks(command.env("HTTPS_PROXY", proxy));
             assert_eq!(ended, code, "{status}: {stderr}");
-            let request = requests.recv().unwrap();
+            let request = requests.recv_timeout(Duration::from_secs(30)).expect("the tool connects");
             assert!(request.starts_with("CONNECT example.com:443 "), "{request}");
             assert!(request.contains(CREDENTIALS) && !request.contains(TOKEN), "{request}");
         }

@@ -296,7 +296,7 @@ fn a_shutdown_ends_the_calls_of_both_clients() {
 }
 
 #[test]
-fn errors_name_their_cause() {
+fn errors_of_lower_layers_are_the_source() {
     let client = Net::default().client(FILTERED_STREAM);
     let merged = client.merged(&Connections::new(Topology::Redundant)).unwrap_err();
     assert!(matches!(merged, OpenError::Merge(_)), "{merged}");
@@ -306,7 +306,7 @@ fn errors_name_their_cause() {
         Box::new(merged),
     ];
     for error in refused {
-        assert_eq!(error.source().unwrap().to_string(), error.to_string());
+        assert!(error.source().is_some(), "{error}");
     }
     let not_listed = Net::default().client(POWERSTREAM).connections().unwrap_err();
     assert!(matches!(not_listed, OpenError::NotListed) && not_listed.source().is_none(), "{not_listed}");
@@ -333,7 +333,7 @@ fn the_runtime_prepares_a_socket_for_each_connection_and_each_recovered_group() 
 }
 
 #[test]
-fn a_resumed_stream_recovers_what_it_missed() {
+fn a_resumed_stream_recovers_its_gap() {
     let net = Net::new(|request| {
         let mut answer = HEAD.as_bytes().to_vec();
         if request.contains("startTime") {
@@ -373,7 +373,7 @@ fn a_resumed_stream_recovers_what_it_missed() {
 }
 
 #[test]
-fn with_backfill_a_whole_copy_follows_a_malformed_one() {
+fn with_backfill_a_complete_copy_follows_a_malformed_one() {
     let broken = post(2).replace(r#""a"}"#, r#""a""#);
     for backfill in [true, false] {
         let mut answers = [vec![post(1), broken.clone()], vec![post(1), post(2), post(3)]].into_iter();
@@ -385,9 +385,12 @@ fn with_backfill_a_whole_copy_follows_a_malformed_one() {
         let client = Client::new(config().backfill(backfill).build().unwrap()).with_runtime(net);
         let mut stream = client.stream().unwrap();
         let mut messages = Vec::new();
-        while messages.last() != Some(&post(3)) {
+        for _ in 0..100 {
             if let Some(SessionEvent::Message(message)) = stream.next() {
                 messages.push(String::from_utf8(message.bytes.to_vec()).unwrap());
+            }
+            if messages.last() == Some(&post(3)) {
+                break;
             }
         }
         let copy = backfill.then(|| post(2));

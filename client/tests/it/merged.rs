@@ -344,9 +344,9 @@ fn kept_duplicates_are_delivered_from_every_connection_and_counted() {
     assert_eq!((a.first_arrivals(), a.duplicates(), b.late_arrivals()), (1, 1, 1));
 }
 
-/// Another process that continues at a position does not get what is before it.
+/// A process that continues at a position does not receive Posts from before it.
 #[test]
-fn there_is_no_position_while_something_that_was_received_is_not_delivered() {
+fn position_is_none_while_received_posts_are_undelivered() {
     let world = Rc::new(World::default());
     let array = format!("[{},{},{}]", post(1), post(2), post(3));
     let a = stream([(5, post(1)), (5, post(4)), (10, array)]);

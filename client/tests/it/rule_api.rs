@@ -191,7 +191,7 @@ fn parses_added_rules_of_both_services() {
     // The service normalized the rule's text.
     let spelled = json!({"data":[{"id":"1","value":"a"},{"id":"2","value":"(b)"}]});
     assert_eq!(fates(&call, 201, spelled), ["created 1 a", "created 2 (b)"]);
-    // Only a dry run creates what is valid.
+    // The count of valid rules decides only for a dry run.
     let dry = Call::validate(RuleApi::FilteredStream, &["a", "b", "c"].map(NewRule::new)).unwrap();
     let count = |valid: u8| json!({"data":[{"value":"a"}],"meta":{"summary":{"valid":valid}}});
     for (call, valid, rest) in [

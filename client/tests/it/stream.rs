@@ -4,8 +4,9 @@ use std::future::{Future, pending, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::thread::sleep;
 use std::time::Duration;
 
 use powerstream_client::config::{Config, Connections, Token};
@@ -17,6 +18,10 @@ use powerstream_core::session::SessionEvent;
 
 use crate::support::HEAD;
 
+static STARTED_AT: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+/// The milliseconds since the start.
+static NOW: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Clone, Debug, Default)]
 struct OneHead;
 
@@ -25,7 +30,7 @@ impl Reactor for OneHead {
     type Timer = ();
 
     fn now(&self) -> std::time::Instant {
-        std::time::Instant::now()
+        *STARTED_AT + Duration::from_millis(NOW.load(Ordering::Relaxed))
     }
 
     fn resolve(&self, _: &str, port: u16) -> BoxFuture<Vec<SocketAddr>> {
@@ -97,14 +102,14 @@ fn a_merged_stream_has_a_position_once_it_streams_and_gap_counters_for_each_grou
 
     assert_eq!(stream.position(), None);
     let mut cx = Context::from_waker(Waker::noop());
-    let polled = (0..10).any(|_| {
+    let is_connected = (0..10).any(|_| {
         let event = pin!(stream.next()).poll(&mut cx);
         let Poll::Ready(Some(MergedEvent::Session { event, .. })) = event else { return false };
         matches!(event, SessionEvent::Connected(_))
     });
-    assert!(polled && stream.position().is_some());
+    assert!(is_connected && stream.position().is_some());
 
     let before = stream.now();
-    sleep(Duration::from_millis(1));
-    assert!(stream.now() > before);
+    NOW.store(7, Ordering::Relaxed);
+    assert_eq!(stream.now().saturating_since(before), Duration::from_millis(7));
 }

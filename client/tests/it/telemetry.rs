@@ -27,7 +27,7 @@ impl Write for Lines {
     }
 }
 
-/// Returns the formatted events of this.
+/// Runs `act`, and returns the formatted events.
 fn traced(act: impl Fn()) -> String {
     let record = || {
         let lines = Lines::default();
@@ -63,7 +63,7 @@ fn connections_have_events_and_posts_have_none() {
 }
 
 #[test]
-fn a_full_queue_is_an_event_again_once_the_reader_has_caught_up() {
+fn logs_a_full_queue_again_after_the_reader_caught_up() {
     let text = traced(|| {
         let world = Rc::new(World::default());
         let posts = [10, 10, 10, 10, 1_000, 1_000].into_iter().zip(1..);

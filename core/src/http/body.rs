@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn line_of_the_chunked_coding_lasts_from_its_first_byte_to_its_line_end() {
+    fn is_in_line_from_the_first_byte_of_a_framing_line_to_its_lf() {
         for (input, want) in [
             ("", false),
             ("1", true),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_chunk_of_1_to_16_bytes_is_found_ahead() {
+    fn peeks_a_complete_chunk_of_1_to_16_bytes() {
         let mut body = Body::new(BodyFraming::Chunked, ChunkLimits::default());
         assert_eq!(body.decode(b"1\r\nx"), Ok(ChunkSpan::Data(3..4)));
         let decoder = body.chunked().unwrap();

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn storage_for_the_request_grows_exactly_with_its_values() {
+    fn each_value_adds_exactly_its_encoded_length_to_the_storage() {
         let values = ["", "a", "ab", "abc", "abcd"].map(|front| format!("{front}{}", "x".repeat(90)));
         let spare = |host: &str, user_agent: &str, user: &str, password: &str| {
             let mut request = TunnelRequest::new(host, 443);

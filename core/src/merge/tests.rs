@@ -215,7 +215,7 @@ fn without_backfill_no_part_of_a_gap_is_reported_twice() {
 }
 
 #[test]
-fn settled_downtimes_take_no_room_of_those_that_are_not() {
+fn settled_downtimes_are_dropped_before_others_are_merged() {
     let mut world = World::new(&[0, 0]);
     let interrupt = |world: &mut World| {
         world.wait(10);
@@ -497,7 +497,7 @@ fn a_stream_that_begins_at_the_covered_time_does_not_set_it_back() {
 }
 
 #[test]
-fn wall_clock_set_back_after_a_resume_reports_no_time_before_it_as_a_gap() {
+fn a_wall_clock_set_back_after_a_resume_adds_no_gap() {
     let mut merge = merge(&[0]);
     merge.resume_from(|_| Some(unix(5_000)), [], Instant::ZERO);
     let own = Some(gap(4_000, 4_000, 0));

@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn backfill_covers_a_gap_of_its_own_length_and_overlaps_the_recovery_of_a_longer_one() {
+    fn backfill_of_the_gaps_length_leaves_nothing_to_recover_and_a_longer_gap_overlaps_by_10_s() {
         let unix = |seconds: u64| UnixTime::from_seconds(1_700_000_000 + seconds);
         let range = |from, to| TimeRange { from: unix(from), to: unix(to) };
         let needed = |from, minutes| {

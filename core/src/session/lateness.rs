@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn short_pauses_of_a_stream_that_is_not_late_leave_its_pace() {
+    fn short_pauses_do_not_change_the_pace_unless_the_stream_is_late() {
         let pauses = [&[10_000; 3][..], &[500; 50], &[12_000]].concat();
         assert_eq!(behind(&pauses)[2..], [0; 52]);
     }

@@ -415,7 +415,7 @@ fn message_is_left_unless_a_chunk_split_the_last_one() {
 }
 
 #[test]
-fn message_that_was_left_stays_in_the_input_if_a_block_or_its_end_follows() {
+fn an_unfinished_message_is_lent_from_the_input_or_stays_there_if_its_end_or_a_block_follows() {
     let beginning = b"{\"text\":\"0123456789ab";
     // The size of the chunk, what the next read adds, what is left then, and where the message is.
     type Row<'a> = (&'a str, &'a [u8], usize, Option<MessagePlace>);

@@ -199,7 +199,7 @@ mod tests {
             let hashes =
                 (0..10_000).map(|number| Hashed::new(KeyKind::Condition, key(number).as_bytes()).hash);
             let hashes: BTreeSet<u32> = hashes.collect();
-            // Of 2^31 hashes, 10,000 collide once in 40 times.
+            // 10,000 random hashes of 31 bits collide with a probability of 2.3 %.
             assert!(hashes.len() >= 9_998, "{prefix} {}", hashes.len());
             assert!(hashes.iter().all(|hash| hash % 2 == 1));
             // The table places keys by the upper bits. Random hashes would use 9,273 places.

@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_of_a_text_outside_the_domain_starts_no_rule() {
+    fn a_substring_outside_its_domain_makes_no_rule_a_candidate() {
         let post = |text: &str, quoted: &str| {
             format!(
                 r#"{{"id_str":"20","text":"{text}","quoted_status":{{"id_str":"19","text":"{quoted}"}}}}"#

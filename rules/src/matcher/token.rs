@@ -241,7 +241,7 @@ fn cluster_rest(text: &str, start: usize, at: usize) -> usize {
     (start + cluster.len()).saturating_sub(at).max(1)
 }
 
-/// Removes the tokens after `start`. None contains it.
+/// Removes the tokens after `start`. No token spans `start`.
 fn truncate(out: &mut Vec<Token>, first: usize, base: u32, start: usize) {
     while out.len() > first && out.last().is_some_and(|last| (last.end - base) as usize > start) {
         out.pop();

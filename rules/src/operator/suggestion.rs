@@ -53,7 +53,7 @@ pub(crate) fn similar(written: &str, flag: bool, profile: Profile) -> Option<&'s
     (nearest.0 <= EDITS_MAX && nearest.0 * 2 <= length).then_some(nearest.1)
 }
 
-/// Returns the Levenshtein distance to `b`, which is not empty.
+/// Returns the Levenshtein distance. `b` must not be empty.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, a) in a.chars().enumerate() {

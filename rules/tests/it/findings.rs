@@ -254,11 +254,11 @@ fn warnings_point_at_their_part_of_the_rule() {
     for (rule, profile, want) in [
         // Dashes that negate nothing do not move the start of the group around them.
         ("gull -(tern skua -'x)", Profile::Powerstream, &["-(tern skua -'x)"][..]),
-        // An empty group is no term.
+        // An empty group does not count as a term.
         ("gull -(tern -())", Profile::Powerstream, &[]),
         ("gull (acme's)", Profile::Powerstream, &["(acme's)"]),
         ("lang:en (gull OR has:links)", Profile::FilteredStream, &["has:links"]),
-        // Errors that say enough.
+        // The error makes a warning redundant.
         ("the", Profile::Powerstream, &[]),
         ("and", Profile::Powerstream, &[]),
         ("-fig -jam", Profile::Powerstream, &[]),
@@ -330,7 +330,7 @@ fn help_says_what_to_write() {
         ("is:nullcast gull", "-is:nullcast"),
         ("a1 -sample:10", "sample:90"),
         ("lang:id gull", "lang:in"),
-        // A longitude that is no latitude cannot be swapped.
+        // A longitude beyond 90 is not a valid latitude, so swapping does not help.
         ("point_radius:[100 91 3mi]", "latitudes from -90 to 90"),
         ("from: jack", "without a blank, write a user name without the @"),
         ("(from:)", "directly after the colon, write a user name without the @"),

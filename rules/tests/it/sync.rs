@@ -198,7 +198,7 @@ fn rules_without_room_are_added_after_the_delete_that_frees_it() {
 }
 
 #[test]
-fn a_retagged_rule_does_not_bring_the_deletes_of_later_adds_forward() {
+fn a_retagged_rule_does_not_move_later_deletes_forward() {
     let in_force = [Rule::tagged("a", "t"), Rule::new("b"), Rule::new("c"), Rule::new("d")];
     let wanted = [Rule::tagged("a", "u"), Rule::new("e"), Rule::new("f"), Rule::new("g")];
     let mut limits = Limits::default();

@@ -379,7 +379,7 @@ fn passes_on_what_the_transport_reports() {
 }
 
 #[test]
-fn a_write_of_nothing_ends_the_call() {
+fn poll_connect_returns_none_after_a_write_of_zero_bytes() {
     let mut wire = Wire::new([script(&[Turn::Handshake])]);
     wire.behavior.empty_writes = 2;
     let mut io = tls(wire);

@@ -490,7 +490,7 @@ fn reports_errors_unless_it_was_shut_down() {
         (Err(io::ErrorKind::ConnectionReset), Err(TransportErrorKind::Reset), Ok(None)),
         (Err(io::ErrorKind::Interrupted), Ok(None), Ok(None)),
         (Err(io::ErrorKind::Other), Err(TransportErrorKind::Other), Ok(None)),
-        // An end of input counts as an error, and bytes count even after a shutdown.
+        // After a shutdown, the end of input is ignored like an error. Bytes are still returned.
         (Ok(vec![]), Ok(Some(0)), Ok(None)),
         (Ok(vec![1, 2]), Ok(Some(2)), Ok(Some(2))),
     ];

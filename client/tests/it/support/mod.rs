@@ -115,7 +115,7 @@ pub struct World {
     /// If true, every operation pends once before it acts.
     pub hesitates: Cell<bool>,
     hesitated: Cell<bool>,
-    /// How many operations have waited.
+    /// The number of polls that returned `Pending`.
     pub waits: Cell<u64>,
     pub stopped: Cell<bool>,
 }

@@ -173,7 +173,7 @@ fn objects_of_an_array_are_those_of_a_scan_for_each() {
 }
 
 #[test]
-fn a_scan_ends_when_the_values_found_are_enough_or_all() {
+fn a_scan_stops_when_enough_keys_or_all_keys_are_found() {
     let value = Value::new(br#"{"a":1,"b":2,"c":3}"#).unwrap();
     let found = value.fields_until(["a", "b"], |_| true);
     assert_eq!(found.map(|found| found.is_some()), [true, false]);

@@ -173,7 +173,7 @@ fn every_kind_of_message_ends_one() {
 }
 
 #[test]
-fn a_message_after_a_head_of_two_reads_moves_the_start_to_the_first() {
+fn the_first_message_moves_the_start_to_the_first_read_of_the_head() {
     type End = fn(&mut Coverage);
     let ends: [(End, u64); 3] = [(|_| {}, 5), (|c| c.handle_message(None), 6), (Coverage::handle_skipped, 6)];
     for (end, start) in ends {

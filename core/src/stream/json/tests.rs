@@ -99,7 +99,7 @@ fn entering_and_skipping_share_one_depth_limit() {
 }
 
 #[test]
-fn a_number_behind_known_bytes_is_read_only_if_all_of_it_is_there() {
+fn decimal_behind_reads_only_a_complete_number() {
     for (bytes, want) in [
         (r#","id":"123","#, Some(123)),
         (r#","id":"123"#, None),

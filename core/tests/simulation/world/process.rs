@@ -118,7 +118,7 @@ impl World {
                     line.wake += length;
                     line.model.late += length;
                 }
-                // Nothing else happens on this machine before.
+                // No other process fault occurs while the machine is suspended.
                 self.fault_at = self.fault_at.max(self.now + length);
             }
             Fault::ClockBack => {
