@@ -503,3 +503,16 @@ fn a_wall_clock_set_back_after_a_resume_adds_no_gap() {
     let own = Some(gap(4_000, 4_000, 0));
     assert_eq!(merge.connect(id(0), own, start(4_000), |_| Some(unix(4_000))), None);
 }
+
+#[test]
+fn a_copy_of_a_post_that_no_connection_delivered_first_is_only_a_duplicate() {
+    let mut merge = merge(&[0, 0]);
+    merge.resume_from(|_| None, [PostId::new(1)], Instant::ZERO);
+    assert_eq!(merge.recovered(PostId::new(2), b"{}", Instant::ZERO), Arrival::First);
+    for of in [0, 1] {
+        for post in [1, 2] {
+            let arrival = merge.arrival(id(of), PostId::new(post), b"{}", Instant::from_nanos(1));
+            assert_eq!(arrival, Arrival::Duplicate);
+        }
+    }
+}
