@@ -44,15 +44,6 @@ impl Verdict {
     pub fn is_valid(&self) -> bool {
         self.errors.is_empty()
     }
-
-    /// Returns the messages that the service would send, as far as they are known.
-    pub fn api_messages(&self) -> impl Iterator<Item = &str> {
-        self.errors
-            .iter()
-            .filter_map(|error| error.api.as_ref())
-            .flat_map(|api| &api.messages)
-            .map(String::as_str)
-    }
 }
 
 /// Parses and checks a rule.
