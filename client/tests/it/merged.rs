@@ -775,3 +775,29 @@ fn the_first_live_post_may_lengthen_the_gap_of_the_group() {
     let gaps: Vec<_> = log.iter().filter_map(|line| line.split_once(" group 0 misses ")).collect();
     assert_eq!(gaps, [("2000", "0 to 2002"), ("3000", "2002 to 6000")]);
 }
+
+#[test]
+fn position_is_none_until_a_gap_is_reported() {
+    let world = Rc::new(World::default());
+    let created = |millis: u64| post((UNIX_BASE + millis - 1_288_834_974_657) << 22);
+    let attempts = vec![stream([(1_000, created(900))]).reset(2_000), stream([(3_000, created(5_000))])];
+    let mut merged = merged(&world, [(0, attempts)]);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut has_position = || {
+        while merged.poll_event(&mut cx).is_pending() {
+            assert!(advance(&world, 4_000));
+        }
+        let while_lent = merged.position().is_some();
+        merged.release();
+        while_lent
+    };
+    let wanted = [
+        // Connected, a Post, disconnected, interrupted.
+        [true; 4].as_slice(),
+        // Connected again, the gap of the group.
+        &[false, true],
+        // A Post that makes the gap longer, the longer gap of the connection and that of the group.
+        &[false, false, true],
+    ];
+    assert_eq!([(); 9].map(|()| has_position()), *wanted.concat());
+}
