@@ -212,7 +212,7 @@ mod tests {
         config.query = &query;
         let (template, _) = template(&config);
         let spare = config.storage_bytes() - template.start - template.length;
-        // The storage is also used for the head of a response.
+        // A token of full length and a backfill parameter need the rest.
         assert!(spare <= 5_120, "{spare}");
     }
 
