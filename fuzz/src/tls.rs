@@ -169,7 +169,9 @@ impl Run {
     /// Sends bytes of the client.
     fn transmit(&mut self, count: usize) {
         let count = count.min(self.client.transmit().len());
-        if let Some(server) = &mut self.server {
+        // The server of rustls has the same assertion as the client, see `feed`.
+        let is_refused = self.has_server_closed && self.is_damaged;
+        if let Some(server) = self.server.as_mut().filter(|_| !is_refused) {
             server.receive(&self.client.transmit()[..count]);
         }
         self.client.handle_transmitted(count);
