@@ -16,9 +16,9 @@
 //!   clocks. So a gap starts at the newest delivered Post, less [the
 //!   margin](Coverage::disorder_margin).
 //! - **A keep-alive, or a message without a time of creation,** proves that the path is open, but
-//!   not when it was sent. Here the pace of the reads counts. A read that empties the transport
+//!   not when it was sent. Here the time of the reads counts. A read that empties the transport
 //!   returns everything sent before the previous read. The exception is a path that is late by more
-//!   than the time between the two reads. A long pause bounds how late the path may be
+//!   than the time between the two reads. The longest recent pause bounds how late the path may be
 //!   ([`Lateness`]). Time without Posts that is proven in this way moves the start of the gap
 //!   forward from the newest Post by the same length. On a connection without Posts, the start
 //!   moves forward from the server's `Date`.
@@ -31,20 +31,20 @@
 //!   lost                     3.0  3.5 ..   6.5  7.0 ..
 //!   gap          1.5 |------------------------------------- .. until the next stream
 //!
-//!   read            P           k           k      P: a Post, k: a keep-alive, at the usual pace
+//!   read            P           k           k      P: a Post, k: a keep-alive, 20 s apart
 //!   proven          |-----------|                  by the second k: all sent before the first
 //!   gap             P + (k - P) - margin |-------- .. until the next stream
 //! ```
 //!
-//! One case is not covered: a path may delay messages without a creation time as evenly as a slow
-//! server sends them. This takes three pauses in a row of one length. Both look the same. A Post
-//! bounds the gap regardless of the pace.
+//! One case is not covered: a path may become late little by little, or stay late for long after a
+//! stall. Then it is later than the longest recent pause. It looks like a slow server. A Post
+//! bounds the gap regardless of the pauses.
 //!
 //! A message that is incomplete after the last read, or whose chunk has begun, counts as not
 //! received. A read that filled its buffer left input unread, and does not empty the transport.
 //!
 //! Posts wait behind a message that takes long to send. Their creation is then long before they are
-//! sent. So after a message that took several reads, the pace proves nothing until the next Post or
+//! sent. So after a message that took several reads, reads prove nothing until the next Post or
 //! keep-alive. A Post bounds the gap by its creation. A server sends a keep-alive only if nothing
 //! waits.
 //!
@@ -116,8 +116,6 @@ pub(super) struct Coverage {
     /// Everything sent before this time was delivered, if the path was not late.
     caught_up_at: Instant,
     lateness: Lateness,
-    /// The last read that contained a keep-alive.
-    kept_alive_at: Instant,
     /// When the request was sent.
     requested_at: Instant,
     /// The clock of the stream that is established, or of the last one.
@@ -201,7 +199,6 @@ impl Coverage {
             may_queue: false,
             caught_up_at: now,
             lateness: Lateness::NONE,
-            kept_alive_at: now,
             requested_at: now,
             server: None,
             server_read: (now, UnixTime::from_millis(0)),
@@ -494,10 +491,6 @@ impl Coverage {
     /// Reports a keep-alive.
     pub(super) fn handle_keep_alive(&mut self) {
         (self.at_boundary, self.may_queue) = (true, false);
-        if self.kept_alive_at == self.read_at {
-            self.lateness.handle_more();
-        }
-        self.kept_alive_at = self.read_at;
         let Some(stream) = &mut self.stream else { return };
         stream.has_message = true;
         stream.keep_alives = stream.keep_alives.saturating_add(1);

@@ -9,21 +9,21 @@
 //!   its lag exceeds the usual lag by more than 5 s. The usual lag is a running mean over about 64
 //!   Posts. A constant lag, of a datacenter or a wrong clock, is part of the usual lag.
 //!
-//! Each episode causes one [`Late`] event. It ends when Posts lag at most 2.5 s more than usual
-//! again. Without Posts, it ends with the next read without a long pause.
-//!
-//! The pace of the reads also bounds how late messages without a creation time may be. The path may
-//! have caused a pause longer than 1.5 times the usual one plus a second. Input is then late by at
-//! most the excess of the pause. Reads that follow sooner than usual reduce this bound. Each read
-//! at the usual pace reduces it by a sixteenth, so a path does not stay late forever. On a new
-//! stream the pace is unknown. The path may then have caused every pause of more than a second,
-//! until three in a row are as long.
+//! Pauses also bound how late messages without a creation time may be. The path may have caused any
+//! pause of more than a second. What was sent during the pause is then late by at most its length.
+//! It may arrive in any number of reads, so reads that follow quickly do not show that the path has
+//! caught up. The bound shrinks by a sixteenth of the time that passes, but not below the last
+//! pause. So a path does not stay late forever. A Post ends it, because lateness then counts from
+//! that Post.
 //!
 //! ```text
-//!   sent    10        20        30        40        50    keep-alives
-//!   read    10        20 - stall ----------------- 49 49.001 50
-//!   late     0         0                           19    9    0    at most
+//!   sent    10        20        30        40        50        60      keep-alives
+//!   read    10        20 - stall ----------------- 49 49.001  50      60
+//!   late    10        10                           29 29      28.94   28.31   at most
 //! ```
+//!
+//! Each episode causes one [`Late`] event. It ends when Posts lag at most 2.5 s more than usual
+//! again. Without Posts, it ends when the bound is 25 s or less.
 
 use core::time::Duration;
 
@@ -39,8 +39,8 @@ const LATE_LAG: i64 = 5_000;
 /// Each Post moves the usual lag by 1/64 (2^-6) of the difference.
 const LAG_SHIFT: u32 = 6;
 
-/// The number of long pauses in a row that set a new pace.
-const PACE_CHANGES: u8 = 3;
+/// The bound of lateness shrinks by this part of the time that passes.
+const RECOVERY: u64 = 16;
 
 /// What was late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub enum LateKind {
     Posts,
 }
 
-/// The reader or the path is late. Reported once for each episode. It does not change gaps, because
-/// they are measured from Posts.
+/// The reader or the path is late. Reported once for each episode. Posts may arrive late, but none
+/// is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Late {
@@ -63,39 +63,20 @@ pub struct Late {
     pub by: Duration,
 }
 
-/// The pace of reads, the lag of Posts, and the current lateness of both.
+/// How late messages may be, and the lag of Posts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lateness {
-    /// True if none of the values below is unusual. Checked at each read.
-    is_usual: bool,
-    /// The usual time between two reads, in nanoseconds; 0 while unknown. It is measured again only
-    /// while reads are unusual.
-    pace: u64,
-    /// How late the last read may have been, in nanoseconds.
+    /// How late the last read may have been, in nanoseconds; 0 if at most a second.
     behind: u64,
-    /// The number of long pauses in a row, and the shortest of them.
-    long: u8,
-    shortest: u64,
     /// The usual lag of Posts in milliseconds, times 2^[`LAG_SHIFT`].
     lag: Option<i64>,
-    paused: bool,
     lags: bool,
 }
 
 impl Lateness {
-    pub(super) const NONE: Self = Self {
-        is_usual: false,
-        pace: 0,
-        behind: 0,
-        long: 0,
-        shortest: 0,
-        lag: None,
-        paused: false,
-        lags: false,
-    };
+    pub(super) const NONE: Self = Self { behind: 0, lag: None, lags: false };
 
-    /// Restarts with the reads of a new stream, because the time to its head does not show its
-    /// pace. The usual lag of Posts stays.
+    /// Restarts with the reads of a new stream. The usual lag of Posts stays.
     pub(super) fn handle_stream_begun(&mut self) {
         *self = Self { lag: self.lag, ..Self::NONE };
     }
@@ -104,60 +85,26 @@ impl Lateness {
     /// are. If not, the caller must call [`Self::handle_unusual_read`].
     #[inline]
     pub(super) const fn is_usual(&self, pause: u64) -> bool {
-        self.is_usual && pause <= SECOND
+        self.behind == 0 && pause <= SECOND
     }
 
     /// Reports an unusual read. Returns how late it may be, in nanoseconds, and the episode that it
     /// starts.
     pub(super) fn handle_unusual_read(&mut self, pause: u64) -> (u64, Option<Late>) {
-        self.measure(pause);
-        let late = self.handle_pause(pause);
-        self.is_usual = self.behind == 0 && !self.paused;
-        (self.behind, late)
-    }
-
-    fn measure(&mut self, pause: u64) {
-        let is_long = pause > self.pace.saturating_add(self.pace / 2).saturating_add(SECOND);
-        if is_long || self.behind > 0 {
-            self.behind = self.behind.saturating_add(pause).saturating_sub(self.pace);
+        let was_late = self.behind > LATE_PAUSE || self.lags;
+        self.behind = self.behind.saturating_sub(pause / RECOVERY).max(pause);
+        if self.behind <= SECOND {
+            self.behind = 0;
         }
-        if !is_long {
-            self.long = 0;
-        } else {
-            self.shortest = if self.long == 0 { pause } else { self.shortest.min(pause) };
-            self.long += 1;
-        }
-        if self.long == PACE_CHANGES {
-            // The server has slowed down: the shortest pause was not too long.
-            let slower = self.shortest.saturating_sub(self.pace);
-            self.behind = self.behind.saturating_sub(slower.saturating_mul(u64::from(PACE_CHANGES)));
-            (self.pace, self.long) = (self.shortest, 0);
-        } else if !is_long && (self.behind == 0 || pause >= self.pace / 2) {
-            self.behind = self.behind.saturating_sub(self.pace / 16);
-            self.pace = if self.pace == 0 { pause } else { self.pace - self.pace / 4 + pause / 4 };
-        }
-    }
-
-    /// Reports one more keep-alive of the same read. The server waited the usual time before it.
-    pub(super) fn handle_more(&mut self) {
-        self.behind = self.behind.saturating_sub(self.pace);
-    }
-
-    fn handle_pause(&mut self, pause: u64) -> Option<Late> {
-        if pause <= LATE_PAUSE {
-            self.paused &= self.behind > 0;
-            return None;
-        }
-        let was_late = self.paused || self.lags;
-        self.paused = true;
-        (!was_late).then_some(Late { kind: LateKind::Read, by: Duration::from_nanos(pause) })
+        let late = Late { kind: LateKind::Read, by: Duration::from_nanos(pause) };
+        (self.behind, (pause > LATE_PAUSE && !was_late).then_some(late))
     }
 
     /// Reports a Post with its lag in milliseconds. Returns the episode that it starts.
     #[inline]
     pub(super) fn handle_post(&mut self, lag: i64) -> Option<Late> {
         // Lateness now counts from this Post, because its creation time is known.
-        self.behind = 0;
+        let behind = core::mem::take(&mut self.behind);
         let usual = *self.lag.get_or_insert(lag << LAG_SHIFT);
         let excess = lag - (usual >> LAG_SHIFT);
         self.lag = Some(usual + excess);
@@ -165,17 +112,17 @@ impl Lateness {
             self.lags = false;
             return None;
         }
-        self.handle_late_post(excess)
+        self.handle_late_post(excess, behind)
     }
 
     #[cold]
-    fn handle_late_post(&mut self, excess: i64) -> Option<Late> {
+    fn handle_late_post(&mut self, excess: i64, behind: u64) -> Option<Late> {
         if excess < LATE_LAG || self.lags {
             return None;
         }
         self.lags = true;
         let by = Duration::from_millis(excess.unsigned_abs());
-        (!self.paused).then_some(Late { kind: LateKind::Posts, by })
+        (behind <= LATE_PAUSE).then_some(Late { kind: LateKind::Posts, by })
     }
 }
 
@@ -189,86 +136,39 @@ mod tests {
         millis * 1_000_000
     }
 
-    impl Lateness {
-        /// Creates the state of a stream whose reads have been this far apart.
-        pub(in crate::session) const fn of_pace(pace: Duration) -> Self {
-            Self { pace: pace.as_nanos() as u64, ..Self::NONE }
-        }
-    }
-
     fn read(lateness: &mut Lateness, pause: u64) -> (u64, Option<Late>) {
         let pause = millis(pause);
         if lateness.is_usual(pause) { (0, None) } else { lateness.handle_unusual_read(pause) }
     }
 
-    /// Returns how late each of these reads may be. The pauses between the reads are in
-    /// milliseconds.
+    /// Returns how late each of these reads may be. The pauses between the reads, and the results,
+    /// are in milliseconds.
     fn behind(pauses: &[u64]) -> Vec<u64> {
         let mut lateness = Lateness::NONE;
         pauses.iter().map(|pause| read(&mut lateness, *pause).0 / 1_000_000).collect()
     }
 
     #[test]
-    fn reads_after_a_long_pause_are_late_until_a_burst_makes_up_for_it() {
-        let pauses = [10_000, 10_000, 10_000, 29_000, 1, 999, 10_000];
-        assert_eq!(behind(&pauses)[2..], [0, 19_000, 9_001, 0, 0]);
+    fn a_read_may_be_late_by_the_pause_before_it_if_that_is_longer_than_a_second() {
+        assert_eq!(behind(&[1_000, 1_000, 1_001, 1_000]), [0, 0, 1_001, 0]);
+        assert_eq!(behind(&[20_000, 10_000, 20_000]), [20_000, 19_375, 20_000]);
     }
 
     #[test]
-    fn reads_at_the_usual_pace_after_a_long_pause_stay_late_for_long() {
-        let late = behind(&[&[2_000; 5][..], &[12_000], &[2_000; 100]].concat());
-        assert!(late[5] == 10_000 && late[25] > 7_000 && late[105] == 0, "{late:?}");
+    fn reads_after_a_long_pause_stay_late_for_sixteen_times_as_long() {
+        assert_eq!(behind(&[29_000, 1, 1, 998])[1..], [28_999, 28_999, 28_937]);
+        let late = behind(&[&[29_000][..], &[100; 29_000 * 16 / 100]].concat());
+        let since_recovery = late.iter().rev().take_while(|late| **late == 0).count();
+        // The last second does not count.
+        assert!((150..170).contains(&since_recovery), "{since_recovery}");
     }
 
     #[test]
-    fn the_shortest_of_three_long_pauses_in_a_row_is_the_usual_one() {
-        assert_eq!(behind(&[500, 500, 20_000, 20_000, 20_000, 20_000]), [0, 0, 19_500, 39_000, 0, 0]);
-        assert_eq!(behind(&[500, 500, 20_000, 33_000, 20_000, 20_000])[4..], [13_000, 11_750]);
-        assert_eq!(behind(&[500, 500, 20_000, 20_000, 33_000, 20_000])[4..], [13_000, 11_750]);
-        // A short pause or a Post interrupts the row.
-        assert!(behind(&[500, 500, 20_000, 500, 20_000, 500, 20_000, 20_000])[7] > 70_000);
+    fn a_post_ends_lateness() {
         let mut lateness = Lateness::NONE;
-        for pause in [500, 20_000, 20_000] {
-            read(&mut lateness, pause);
-            lateness.handle_post(0);
-        }
-        for pause in [500, 500, 20_000] {
-            read(&mut lateness, pause);
-        }
-        assert_eq!((lateness.long, lateness.pace), (1, millis(500)));
-    }
-
-    #[test]
-    fn first_pauses_of_a_stream_are_late_until_three_are_as_long() {
-        assert_eq!(behind(&[20_000, 20_000, 20_000, 20_000]), [20_000, 40_000, 0, 0]);
-        assert_eq!(behind(&[7_000, 5])[1], 7_005);
-        assert_eq!(behind(&[1_000, 1_000, 999]), [0; 3]);
-    }
-
-    #[test]
-    fn a_burst_without_a_pause_before_is_not_late() {
-        assert_eq!(behind(&[500, 500, 1, 1, 500]), [0; 5]);
-    }
-
-    #[test]
-    fn short_pauses_do_not_change_the_pace_unless_the_stream_is_late() {
-        let pauses = [&[10_000; 3][..], &[500; 50], &[12_000]].concat();
-        assert_eq!(behind(&pauses)[2..], [0; 52]);
-    }
-
-    #[test]
-    fn further_keep_alives_in_a_read_and_posts_end_lateness() {
-        let mut lateness = Lateness::NONE;
-        let late = [10_000, 10_000, 10_000, 40_000].map(|pause| read(&mut lateness, pause).0);
-        assert_eq!(late[2..], [0, millis(30_000)]);
-        lateness.handle_more();
-        assert_eq!(lateness.behind, millis(20_000));
-        assert_eq!(late_post(&mut lateness), 0);
-    }
-
-    fn late_post(lateness: &mut Lateness) -> u64 {
+        assert_eq!(read(&mut lateness, 40_000).0, millis(40_000));
         lateness.handle_post(40_000);
-        lateness.behind
+        assert_eq!((read(&mut lateness, 1).0, read(&mut lateness, 2_000).0), (0, millis(2_000)));
     }
 
     fn late(lateness: &mut Lateness, lag: i64) -> Option<u64> {
@@ -298,11 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_lag_outlasts_a_stream_and_its_pace_does_not() {
-        let mut lateness = Lateness::of_pace(Duration::from_secs(10));
+    fn the_usual_lag_outlasts_a_stream_and_its_pauses_do_not() {
+        let mut lateness = Lateness::NONE;
         lateness.handle_post(200);
+        read(&mut lateness, 20_000);
         lateness.handle_stream_begun();
-        assert_eq!((lateness.pace, late(&mut lateness, 5_200)), (0, Some(5_000)));
+        assert_eq!((read(&mut lateness, 1).0, late(&mut lateness, 5_200)), (0, Some(5_000)));
     }
 
     #[test]
@@ -324,9 +225,13 @@ mod tests {
         assert_eq!(read(&mut lateness, 36_000).1, None);
         assert_eq!((late(&mut lateness, 100), read(&mut lateness, 500).1), (None, None));
         assert_eq!(read(&mut lateness, 35_000).1, Some(late_read));
-        // Without Posts, the episode lasts until the reads have caught up.
-        for pause in [35_000, 500, 35_000] {
+        // Without Posts, the episode lasts until reads are late by 25 s at most.
+        for pause in [500, 35_000, 20_000] {
             assert_eq!(read(&mut lateness, pause).1, None);
         }
+        for _ in 0..140 {
+            assert_eq!(read(&mut lateness, 1_000), (lateness.behind, None));
+        }
+        assert_eq!(read(&mut lateness, 35_000).1, Some(late_read));
     }
 }
