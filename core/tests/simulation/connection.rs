@@ -126,7 +126,7 @@ impl Connection {
         let lag = if failover { of.rng.below(LAG_MAX / MS) * MS } else { 100 * MS };
         // At least every 20 s (X docs, Powerstream introduction). Longer waits are closer to the
         // idle timeout.
-        let shorter = of.rng.range(10_000, 20_000);
+        let shorter = of.rng.range(4_000, 20_000);
         let keep_alive_every = of.rng.pick(&[20_000, 20_000, 20_000, shorter]) * MS;
         let now = of.service.unix(at);
         let since = now.saturating_sub((backfill * 60_000).max(25_000));
@@ -176,9 +176,7 @@ impl Connection {
     }
 
     pub(crate) fn cut(&mut self, at: u64, rng: &mut Rng) {
-        let kind =
-            rng.pick(&[TransportErrorKind::Reset, TransportErrorKind::TimedOut, TransportErrorKind::Other]);
-        self.path.cut(at, kind);
+        self.path.cut(at, reset_kind(rng));
         self.is_over = true;
     }
 
@@ -232,6 +230,7 @@ impl Connection {
     }
 
     fn advance(&mut self, at: u64, of: &mut Context<'_>) {
+        of.service.handle_sent(at);
         if let Some(mut drip) = self.drip.take() {
             let bytes = Bytes { end: drip.end, ..Bytes::raw(&drip.piece) };
             drip.left -= 1;
@@ -326,7 +325,17 @@ impl Connection {
             Fault::Stall if live.since_stall >= 8 && !self.path.is_stalled(at) => {
                 live.since_stall = 0;
                 let length = if rng.chance(50) { rng.below(20 * SEC) } else { rng.around(25 * SEC) };
-                self.path.stall(at + length);
+                of.service.hurry(at + rng.below(length + 1));
+                let apart = rng.pick(&[0, 0, 1, MS, 20 * MS]);
+                self.path.stall(at + length, apart);
+                if rng.chance(30) {
+                    // The server does not notice, and sends until then.
+                    let reset_at = at + length + rng.below(10 * (apart + 1));
+                    self.path.cut(reset_at, reset_kind(rng));
+                }
+                for _ in 0..rng.below(4) {
+                    self.junk(at, b"{\"held\":true}");
+                }
             }
             Fault::HalfOpen => {
                 self.path.kill();
@@ -464,6 +473,10 @@ impl Connection {
             _ => {}
         }
     }
+}
+
+fn reset_kind(rng: &mut Rng) -> TransportErrorKind {
+    rng.pick(&[TransportErrorKind::Reset, TransportErrorKind::TimedOut, TransportErrorKind::Other])
 }
 
 fn framed_piece(is_chunked: bool, content: &[u8]) -> Vec<u8> {

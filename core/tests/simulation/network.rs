@@ -144,8 +144,10 @@ pub(crate) enum Read {
 pub(crate) struct Path {
     queue: VecDeque<Item>,
     latency: u64,
-    /// Nothing arrives before this time.
+    /// Nothing arrives before this time. What was sent before it arrives this far apart, in
+    /// nanoseconds.
     stalled_until: u64,
+    apart: u64,
     /// Nothing arrives any more.
     dead: bool,
     last_at: u64,
@@ -161,6 +163,7 @@ impl Path {
             queue: VecDeque::new(),
             latency,
             stalled_until: 0,
+            apart: 0,
             dead: false,
             last_at: 0,
             reset: None,
@@ -170,11 +173,17 @@ impl Path {
 
     pub(crate) fn send(&mut self, sent_at: u64, content: Content) {
         let is_empty = matches!(&content, Content::Bytes(bytes) if bytes.wire.is_empty());
-        if self.dead || self.reset.is_some() || is_empty {
+        let arrival = sent_at + self.latency;
+        let is_held = arrival < self.stalled_until;
+        let after = self.last_at + if is_held { self.apart } else { 0 };
+        let at = arrival.max(self.stalled_until).max(after);
+        if self.dead || is_empty {
             return;
         }
-        let at = (sent_at + self.latency).max(self.stalled_until).max(self.last_at);
         self.last_at = at;
+        if self.reset.is_some_and(|(reset, _)| at > reset) {
+            return;
+        }
         self.queue.push_back(Item { at, content });
     }
 
@@ -184,8 +193,9 @@ impl Path {
         self.send(sent_at, Content::Bytes(Box::new(bytes)));
     }
 
-    pub(crate) fn stall(&mut self, until: u64) {
-        self.stalled_until = until;
+    /// Holds what is sent until `until`. It then arrives `apart` nanoseconds apart.
+    pub(crate) fn stall(&mut self, until: u64, apart: u64) {
+        (self.stalled_until, self.apart) = (until, apart);
     }
 
     pub(crate) fn is_stalled(&self, now: u64) -> bool {

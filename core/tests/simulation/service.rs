@@ -65,12 +65,14 @@ pub(crate) struct Service {
     every: Option<u64>,
     /// More Posts until this time.
     burst_until: u64,
+    /// The latest time up to which a connection has sent what it sends.
+    sent_until: u64,
 }
 
 impl Service {
     pub(crate) fn new(offset: i128, every: Option<u64>, now: u64) -> Self {
         let next_at = if every.is_some() { now } else { u64::MAX };
-        Self { offset, posts: VecDeque::new(), base: 0, next_at, every, burst_until: 0 }
+        Self { offset, posts: VecDeque::new(), base: 0, next_at, every, burst_until: 0, sent_until: now }
     }
 
     /// Returns the server's clock in Unix milliseconds.
@@ -85,6 +87,7 @@ impl Service {
 
     /// Creates all Posts up to `until`.
     pub(crate) fn create(&mut self, until: u64, rng: &mut Rng, mut straggles: impl FnMut() -> bool) {
+        self.handle_sent(until);
         while let (true, Some(every)) = (self.next_at <= until, self.every) {
             let created = self.unix(self.next_at);
             let id = (created - ID_EPOCH) << 22 | (self.end() & 0x3F_FFFF);
@@ -97,6 +100,18 @@ impl Service {
 
     pub(crate) const fn next_at(&self) -> u64 {
         self.next_at
+    }
+
+    /// Reports that a connection has sent what it sends up to `at`.
+    pub(crate) fn handle_sent(&mut self, at: u64) {
+        self.sent_until = self.sent_until.max(at);
+    }
+
+    /// Creates the next Post at `at` at the latest, but not before what connections have sent.
+    pub(crate) fn hurry(&mut self, at: u64) {
+        if self.every.is_some() {
+            self.next_at = self.next_at.min(at.max(self.sent_until + MS));
+        }
     }
 
     /// Creates ten times as many Posts from the next one until this time.

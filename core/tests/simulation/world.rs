@@ -57,8 +57,8 @@ pub(crate) struct World {
     naive: NaiveWindow,
     window: WindowConfig,
     topology: Topology,
-    /// How far back the clock went at a read of a head, at most, in milliseconds.
-    head_back: u64,
+    /// The largest error of a connection so far. Gaps of a group may start in earlier streams.
+    clock_error: u64,
     /// How far the local wall clock is ahead of the server's, in milliseconds.
     wall: i64,
     has_date: bool,
@@ -110,7 +110,7 @@ impl World {
             naive: new_naive(&window),
             window,
             topology,
-            head_back: 0,
+            clock_error: 0,
             wall: if rng.chance(30) { rng.range(0, 200_000) as i64 - 100_000 } else { 0 },
             has_date: rng.chance(85),
             backfill: rng.chance(50),

@@ -311,14 +311,25 @@ impl World {
         match result {
             Read::Bytes(count) => {
                 let back = match line.model.phase {
-                    Phase::Streaming => std::mem::take(&mut line.back),
-                    // The gap is as wrong as the time of the head.
+                    Phase::Streaming => {
+                        let back = std::mem::take(&mut line.back);
+                        let is_post =
+                            |event: &Expected| matches!(event, Expected::Message { is_post: true, .. });
+                        if line.model.due.iter().any(is_post) {
+                            line.clock_error = line.clock_error.max(back.div_ceil(MS));
+                        }
+                        back
+                    }
                     Phase::Requesting { .. } if line.model.due.contains(&Expected::Head) => {
-                        self.head_back = self.head_back.max(line.head_back.div_ceil(MS));
-                        std::mem::take(&mut line.head_back)
+                        let back = std::mem::take(&mut line.head_back);
+                        // Without a `Date`, the estimate of the server's clock is kept.
+                        let before = if self.has_date { 0 } else { line.clock_error };
+                        line.clock_error = before.max(back.div_ceil(MS));
+                        back
                     }
                     _ => 0,
                 };
+                self.clock_error = self.clock_error.max(line.clock_error);
                 let read_at = self.now - back.min(self.now - self.start);
                 line.buffer.handle_read(count);
                 let input = line.buffer.input();

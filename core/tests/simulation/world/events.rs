@@ -15,10 +15,22 @@ use crate::transcript::note;
 impl World {
     pub(super) fn handle_event(&mut self, index: usize, event: &ScannedSessionEvent) {
         let Self { sessions, lines, merge, statistics, services, group_judges, naive, .. } = self;
-        let (now, wrong) = (self.now, self.head_back);
+        let (now, wrong, group_wrong) = (self.now, lines[index].error(), self.clock_error);
         let instant = Instant::from_nanos(now);
-        let Line { model, judge, margin, cuts, buffer, group, streaming_since, has_begun, tls, .. } =
-            &mut lines[index];
+        let Line {
+            model,
+            judge,
+            margin,
+            cuts,
+            buffer,
+            group,
+            streaming_since,
+            has_begun,
+            tls,
+            clock_error,
+            gap_error,
+            ..
+        } = &mut lines[index];
         let service = &mut services[*group];
         let group_judge = &mut group_judges[*group];
         let session = &sessions[index];
@@ -32,7 +44,8 @@ impl World {
         }
         let add_gap = |judge: &mut Judge, gap: Option<GroupGap>, service: &Service| {
             if let Some(gap) = gap {
-                judge.handle_gap(gap.from.as_millis() - wrong, gap.to.as_millis() + wrong, service);
+                let (from, to) = (gap.from.as_millis() - group_wrong, gap.to.as_millis() + group_wrong);
+                judge.handle_gap(from, to, service);
             }
         };
         cuts.event(&event);
@@ -130,6 +143,8 @@ impl World {
                 note(now, index, 11, wait, format_args!("{}: waits {:?}", ended.reason, ended.delay));
                 if let Some(since) = streaming_since.take() {
                     statistics.streamed += u128::from(now - since);
+                    // With backfill, the gap before may still be open.
+                    *gap_error = if self.backfill { wrong } else { *clock_error };
                 }
                 model.handle_disconnected(ended, tls.take(), now);
                 margin.handle_end();
@@ -173,7 +188,7 @@ impl World {
         let service = &self.services[line.group];
         if !line.judge.is_idle(service) {
             if let Some(covered) = core(|| self.sessions[index].covered_until()) {
-                let (covered, wrong) = (covered.as_millis(), self.head_back);
+                let (covered, wrong) = (covered.as_millis(), line.error());
                 let is_excused = |post: &Post| line.margin.excuses(post, index);
                 line.judge.check(covered - wrong, service, self.now, is_excused);
             }
@@ -196,7 +211,7 @@ impl World {
                 let mut lines = self.lines.iter().enumerate().filter(of_group);
                 lines.any(|(index, line)| line.margin.excuses(post, index))
             };
-            let covered = covered.as_millis() - self.head_back;
+            let covered = covered.as_millis() - self.clock_error;
             self.statistics.lost += judge.check(covered, service, self.now, is_excused);
         }
         if self.now >= self.checkpoint_at {

@@ -44,6 +44,11 @@ pub(super) struct Line {
     pub(super) back: u64,
     /// So is the read of the next head.
     pub(super) head_back: u64,
+    /// How far back the clock was when the head or a Post of this stream was read, in milliseconds.
+    /// The stream is covered up to a time that is as wrong.
+    pub(super) clock_error: u64,
+    /// The same of the stream before, whose end is the start of the gap.
+    pub(super) gap_error: u64,
     pub(super) storm: Option<(u16, u64)>,
     pub(super) flap: Option<(u64, u64)>,
     /// The time of the last step, and how many steps happened at it.
@@ -88,6 +93,8 @@ impl Line {
             early: false,
             back: 0,
             head_back: 0,
+            clock_error: 0,
+            gap_error: 0,
             storm: None,
             flap: None,
             busy: (0, 0),
@@ -105,7 +112,13 @@ impl Line {
         self.buffer.clear();
         (self.wake, self.has_begun) = (now, false);
         (self.hold, self.late, self.early, self.back, self.head_back) = (0, 0, false, 0, 0);
+        (self.clock_error, self.gap_error) = (0, 0);
         (self.margin, self.cuts) = (Margin::new(), Cuts::new());
+    }
+
+    /// Returns by how many milliseconds a gap may be wrong.
+    pub(super) fn error(&self) -> u64 {
+        self.clock_error.max(self.gap_error)
     }
 
     pub(super) fn end_stream(&mut self, now: u64, statistics: &mut Statistics) {
