@@ -21,9 +21,10 @@ const POSTS: usize = 96;
 /// Ids of a run of the path `dedup`. Each is inserted twice.
 const IDS: u64 = 4_096;
 
-const PATHS: [&str; 26] = [
+const PATHS: [&str; 27] = [
     "frame/one/16384",
     "frame/one/1460",
+    "frame/one/1",
     "frame/one/chunk",
     "frame/sixteen/16384",
     "frame/sixteen/1460",
