@@ -29,8 +29,7 @@ const fn post(time: UnixTime) -> Option<PostId> {
 fn begin(coverage: &mut Coverage, seconds: u64, has_backfill: bool) -> Option<Gap> {
     coverage.handle_request(at(seconds));
     coverage.handle_read(at(seconds), true);
-    let gap = coverage.handle_stream_begun(at(seconds), clock(), None, if has_backfill { 5 } else { 0 });
-    gap
+    coverage.handle_stream_begun(at(seconds), clock(), None, if has_backfill { 5 } else { 0 })
 }
 
 fn streaming() -> Coverage {
