@@ -22,7 +22,7 @@ use crate::wire::Cutting;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
-    description: String,
+    description: Spanned<String>,
     #[serde(default)]
     stream: Option<Spanned<RawStream>>,
     #[serde(default, rename = "event")]
@@ -109,6 +109,10 @@ const LENGTH_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 pub(super) fn definition(text: &str, named: Option<Scenario>) -> Result<Definition, ScriptError> {
     let file: File = from_toml(text)?;
+    if file.description.get_ref().contains(char::is_control) {
+        let message = "`description` has a line break or another control character; write one line";
+        return Err(ScriptError::at(message, text, file.description.span().start));
+    }
     let stream = match file.stream {
         None => Stream::default(),
         Some(raw) => {
@@ -129,7 +133,7 @@ pub(super) fn definition(text: &str, named: Option<Scenario>) -> Result<Definiti
         let wrong = |error| ScriptError::at(format!("event {} ({name}): {error}", n + 1), text, header);
         events.push(event.map_err(wrong)?);
     }
-    Ok(Definition { description: file.description, named, stream, events })
+    Ok(Definition { description: file.description.into_inner(), named, stream, events })
 }
 
 pub(super) fn event(text: &str) -> Result<(Event, Option<u64>), ScriptError> {

@@ -127,6 +127,11 @@ fn an_error_shows_its_line_and_column() {
     assert_eq!(error.position(), Some((2, 1)));
     assert!(error.to_string().contains("[stream]: `cut` is `finely`; use one of whole, tiny"), "{error}");
     assert_eq!(super::event("{").unwrap_err().position(), None);
+    for text in ["description = 'a\tb'", "description = \"a\\r\"", "description = '''a\nb'''"] {
+        let error = Script::parse(text).unwrap_err();
+        assert_eq!(error.position(), Some((1, 15)), "{text}");
+        assert!(error.to_string().contains("write one line"), "{error}");
+    }
 }
 
 #[test]
