@@ -18,10 +18,10 @@
 //! - **A keep-alive, or a message without a time of creation,** proves that the path is open, but
 //!   not when it was sent. Here the time of the reads counts. A read that empties the transport
 //!   returns everything sent before the previous read. The exception is a path that is late by more
-//!   than the time between the two reads. The longest recent pause bounds how late the path may be
-//!   ([`Lateness`]). Time without Posts that is proven in this way moves the start of the gap
-//!   forward from the newest Post by the same length. On a connection without Posts, the start
-//!   moves forward from the server's `Date`.
+//!   than the time between the two reads. Recent pauses bound how late the path may be
+//!   ([`Lateness`]). Time without Posts that is proven in this way, less a second for the travel,
+//!   moves the start of the gap forward from the newest Post. On a connection without Posts, the
+//!   start moves forward from the server's `Date`.
 //!
 //! ```text
 //!   created        2.0  2.5  3.0  3.5 ..   6.5  7.0        every 500 ms
@@ -31,14 +31,13 @@
 //!   lost                     3.0  3.5 ..   6.5  7.0 ..
 //!   gap          1.5 |------------------------------------- .. until the next stream
 //!
-//!   read            P           k           k      P: a Post, k: a keep-alive, 20 s apart
-//!   proven          |-----------|                  by the second k: all sent before the first
-//!   gap             P + (k - P) - margin |-------- .. until the next stream
+//!   read            P           k           k           k      P: a Post, k: a keep-alive
+//!   proven          |-----------|                  by the last k: all sent before the first
+//!   gap             P + (k - P) - 1 s - margin |-- .. until the next stream
 //! ```
 //!
-//! One case is not covered: a path may become late little by little, or stay late for long after a
-//! stall. Then it is later than the longest recent pause. It looks like a slow server. A Post
-//! bounds the gap regardless of the pauses.
+//! Not covered is a path that becomes late little by little, or stays late for long after a stall,
+//! while no Post arrives. It looks like a slow server.
 //!
 //! A message that is incomplete after the last read, or whose chunk has begun, counts as not
 //! received. A read that filled its buffer left input unread, and does not empty the transport.
@@ -107,13 +106,13 @@ pub(super) struct Coverage {
     read_at: Instant,
     /// The last read left input unread.
     has_backlog: bool,
-    /// The last earlier read that emptied the transport.
+    /// What the last earlier read that emptied the transport returned was sent after this time.
     emptied_at: Instant,
     /// Since `emptied_at`, a message has ended, or no message had begun.
     at_boundary: bool,
     /// A message took several reads, and no Post or keep-alive followed: Posts may wait behind it.
     may_queue: bool,
-    /// Everything sent before this time was delivered, if the path was not late.
+    /// Everything sent before this time was delivered.
     caught_up_at: Instant,
     lateness: Lateness,
     /// When the request was sent.
@@ -292,7 +291,7 @@ impl Coverage {
     fn gap_start(&self, clock: WallClock) -> GapStart {
         let at = self.caught_up_at;
         let by_posts = self.stream.and_then(|stream| stream.newest).map(|newest| {
-            let quiet = at.saturating_since(newest.read_at);
+            let quiet = at.saturating_since(newest.read_at).saturating_sub(GAP_MARGIN);
             newest.created.saturating_add(quiet).saturating_sub(self.disorder_margin())
         });
         let by_date = || {

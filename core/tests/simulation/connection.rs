@@ -321,12 +321,12 @@ impl Connection {
                 }
                 self.junk(at, b"{\"coalesced\":true}");
             }
-            // Several stalls in a row look like a slower server.
+            // What a stall held must have arrived before the next one.
             Fault::Stall if live.since_stall >= 8 && !self.path.is_stalled(at) => {
                 live.since_stall = 0;
                 let length = if rng.chance(50) { rng.below(20 * SEC) } else { rng.around(25 * SEC) };
                 of.service.hurry(at + rng.below(length + 1));
-                let apart = rng.pick(&[0, 0, 1, MS, 20 * MS]);
+                let apart = rng.pick(&[0, 0, 1, MS, 20 * MS, 300 * MS]);
                 self.path.stall(at + length, apart);
                 if rng.chance(30) {
                     // The server does not notice, and sends until then.

@@ -175,7 +175,9 @@ impl Path {
         let is_empty = matches!(&content, Content::Bytes(bytes) if bytes.wire.is_empty());
         let arrival = sent_at + self.latency;
         let is_held = arrival < self.stalled_until;
-        let after = self.last_at + if is_held { self.apart } else { 0 };
+        // All of it arrives within a second.
+        let held = (self.last_at + self.apart).min(self.stalled_until + SEC);
+        let after = self.last_at.max(if is_held { held } else { 0 });
         let at = arrival.max(self.stalled_until).max(after);
         if self.dead || is_empty {
             return;
@@ -193,7 +195,7 @@ impl Path {
         self.send(sent_at, Content::Bytes(Box::new(bytes)));
     }
 
-    /// Holds what is sent until `until`. It then arrives `apart` nanoseconds apart.
+    /// Holds what is sent until `until`. It then arrives `apart` nanoseconds apart, within a second.
     pub(crate) fn stall(&mut self, until: u64, apart: u64) {
         (self.stalled_until, self.apart) = (until, apart);
     }

@@ -414,14 +414,14 @@ fn interrupted_backfill_is_requested_again() {
         let origin = if kept { Origin::Backfill } else { Origin::Live };
         assert_eq!(run.origins, [Origin::Live, origin, origin, origin, origin]);
     }
-    // If no newer Post arrives, five minutes are enough.
+    // If no newer Post arrives, five minutes are enough, and the two pauses that may delay reads.
     let mut back = Attempt { connect: Connect::After(secs(240)), ..Attempt::stream() };
-    for _ in 0..16 {
+    for _ in 0..18 {
         back = back.line(secs(20), &post(1));
     }
     let net =
         Network::new([Attempt::stream().line(secs(1), &post(1)).eof(0), back.eof(0), Attempt::stream()]);
-    let run = run(&config, net, secs(600));
+    let run = run(&config, net, secs(640));
     assert_eq!((run.connected[1].2, run.connected[2].2), (5, 1));
 }
 
