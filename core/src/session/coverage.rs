@@ -19,8 +19,8 @@
 //!   not when it was sent. Here the time of the reads counts. A read that empties the transport
 //!   returns everything sent before the previous read. The exception is a path that is late by more
 //!   than the time between the two reads. Recent pauses bound how late the path may be
-//!   ([`Lateness`]). Time without Posts that is proven in this way, less a second for the travel,
-//!   moves the start of the gap forward from the newest Post. On a connection without Posts, the
+//!   ([`Lateness`]). Time without Posts that is proven in this way, less two seconds, moves the
+//!   start of the gap forward from the newest Post. On a connection without Posts, the
 //!   start moves forward from the server's `Date`.
 //!
 //! ```text
@@ -33,10 +33,10 @@
 //!
 //!   read            P           k           k           k      P: a Post, k: a keep-alive
 //!   proven          |-----------|                  by the last k: all sent before the first
-//!   gap             P + (k - P) - 1 s - margin |-- .. until the next stream
+//!   gap             P + (k - P) - 2 s - margin |-- .. until the next stream
 //! ```
 //!
-//! Not covered is a path that becomes late little by little, or stays late for long after a stall,
+//! A path that becomes late little by little, or stays late long after a stall, is not covered
 //! while no Post arrives. It looks like a slow server.
 //!
 //! A message that is incomplete after the last read, or whose chunk has begun, counts as not
@@ -80,10 +80,13 @@ use super::wall_clock::WallClock;
 use crate::stream::message::{PostId, classify, elements};
 use crate::time::{Instant, UnixTime};
 
-/// The longest assumed travel time of a message before its read. It is subtracted from the start of
-/// a gap that no Post bounds. It is also the minimum disorder of Posts, because ids are ordered by
-/// time only to within a second (X docs: "X IDs").
+/// The longest assumed travel time of a message before its read. It is also the minimum disorder of
+/// Posts, because ids are ordered by time only to within a second (X docs: "X IDs").
 const GAP_MARGIN: Duration = Duration::from_secs(1);
+
+/// Subtracted from the time without Posts after the newest Post. A later Post may have travelled
+/// for a second longer, and may have been sent a second later after its creation.
+const QUIET_MARGIN: Duration = Duration::from_secs(2);
 
 /// A Post may be out of order by this multiple of the largest disorder seen.
 const DISORDER_FACTOR: u64 = 2;
@@ -106,7 +109,8 @@ pub(super) struct Coverage {
     read_at: Instant,
     /// The last read left input unread.
     has_backlog: bool,
-    /// What the last earlier read that emptied the transport returned was sent after this time.
+    /// Everything sent before this time was read, as the last earlier read that emptied the
+    /// transport proved.
     emptied_at: Instant,
     /// Since `emptied_at`, a message has ended, or no message had begun.
     at_boundary: bool,
@@ -291,12 +295,12 @@ impl Coverage {
     fn gap_start(&self, clock: WallClock) -> GapStart {
         let at = self.caught_up_at;
         let by_posts = self.stream.and_then(|stream| stream.newest).map(|newest| {
-            let quiet = at.saturating_since(newest.read_at).saturating_sub(GAP_MARGIN);
+            let quiet = at.saturating_since(newest.read_at).saturating_sub(QUIET_MARGIN);
             newest.created.saturating_add(quiet).saturating_sub(self.disorder_margin())
         });
         let by_date = || {
             let server = self.server.filter(|server| !server.is_local())?;
-            Some(server.earliest_at(at).saturating_sub(self.disorder_margin()))
+            Some(server.earliest_at(at).saturating_sub(self.disorder_margin()).saturating_sub(GAP_MARGIN))
         };
         GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
     }
@@ -326,7 +330,7 @@ impl Coverage {
             } else if is_between {
                 self.caught_up_at = self.caught_up_at.max(proven);
             } else if self.at_boundary {
-                // The incomplete message was sent after the previous read.
+                // The incomplete message was sent after this time.
                 self.caught_up_at = self.caught_up_at.max(self.emptied_at);
             }
             self.emptied_at = proven;
@@ -341,7 +345,7 @@ impl Coverage {
     /// unless this read may be late by more than the time between the two.
     #[cold]
     fn handle_unusual_read(&mut self, now: Instant, pause: u64) -> Instant {
-        let (behind, late) = self.lateness.handle_unusual_read(pause);
+        let (behind, late) = self.lateness.handle_unusual_read(pause, self.has_backlog);
         if let (Some(late), true) = (late, self.stream.is_some()) {
             self.notices.add_late(late);
         }

@@ -150,13 +150,15 @@ pub struct Connected<'a> {
 pub struct Gap {
     /// Every Post created before this time was delivered, or was within an earlier gap. This is the
     /// creation time of the newest delivered Post, less a margin for the disorder of the stream.
-    /// The margin is 1 s plus twice the largest disorder seen, at most 21 s. On a stream without
-    /// Posts, it is the last time at which everything sent had been read, less 1 s.
+    /// The margin is 1 s plus twice the largest disorder seen, at most 21 s. Time without Posts may
+    /// move it forward. On a stream without Posts, it is the last time before which everything sent
+    /// is known to have been read, less the margin and 1 s.
     pub from: UnixTime,
     /// The new stream delivers Posts created from this millisecond on. This is the latest time that
     /// the server's clock can have shown when the stream began.
     pub to: UnixTime,
-    /// `from` by the local clock: the last time at which everything sent had been read, less 1 s.
+    /// `from` by the local clock: the last time before which everything sent is known to have been
+    /// read, less 1 s.
     pub local_from: UnixTime,
     /// `to` by the local clock: the time at which the head was read.
     pub local_to: UnixTime,

@@ -4,7 +4,7 @@
 //! clock changes nothing:
 //!
 //! - **A long pause between two reads.** The server sends something at least every 20 s. After more
-//!   than 25 s without a read, the next input may be as old as the read before the pause.
+//!   than 25 s without a read, the reader or the path was late.
 //! - **Posts much older than usual.** A Post's lag is its age when it is read. A Post is late if
 //!   its lag exceeds the usual lag by more than 5 s. The usual lag is a running mean over about 64
 //!   Posts. A constant lag, of a datacenter or a wrong clock, is part of the usual lag.
@@ -12,7 +12,8 @@
 //! Pauses of more than a second also bound how late messages without a creation time may be:
 //!
 //! - The path may have caused the last pause. It may have stalled already during the pause before,
-//!   if the reader was busy then. So input is late by at most the sum of the two pauses.
+//!   if the reader was busy then. So the first read after a stall is late by at most the sum of the
+//!   two pauses. Reads that leave input behind do not end a pause.
 //! - What a stall held may arrive in any number of reads. So reads that follow quickly do not show
 //!   that the path has caught up. The bound shrinks by a quarter of the time that passes, down to
 //!   the last two pauses.
@@ -24,9 +25,10 @@
 //!   late    10        20                           39 39      38.75   36.25   at most
 //! ```
 //!
-//! Each episode causes one [`Late`] event. The episode ends when Posts lag at most 2.5 s more than
-//! usual again. Without a late Post, the longest pause shrinks by a quarter of the time that passes,
-//! and the episode ends when it is 25 s or less.
+//! Each episode causes one [`Late`] event. An episode of late Posts ends when Posts lag at most
+//! 2.5 s more than usual. An episode of a pause ends with the next Post, unless that Post is late.
+//! Without Posts, the longest pause shrinks by a quarter of the time that passes, and the episode
+//! ends when it is 25 s or less.
 
 use core::time::Duration;
 
@@ -79,7 +81,8 @@ pub(super) struct Lateness {
 struct Pauses {
     /// How late the last read may have been; 0 if at most a second.
     behind: u64,
-    /// The last pause; 0 if at most a second.
+    /// The last pause, with those before it that ended with input left behind; 0 if at most a
+    /// second.
     last: u64,
     /// The longest pause, less a quarter of the time since.
     longest: u64,
@@ -101,16 +104,17 @@ impl Lateness {
         self.pauses.behind == 0 && pause <= SECOND
     }
 
-    /// Reports an unusual read. Returns how late it may be, in nanoseconds, and the episode that it
-    /// starts.
-    pub(super) fn handle_unusual_read(&mut self, pause: u64) -> (u64, Option<Late>) {
+    /// Reports an unusual read, and whether the previous one left input behind. Returns how late it
+    /// may be, in nanoseconds, and the episode that it starts.
+    pub(super) fn handle_unusual_read(&mut self, pause: u64, has_backlog: bool) -> (u64, Option<Late>) {
         let Pauses { behind, last, longest } = self.pauses;
         let was_late = longest > LATE_PAUSE || self.lags;
         let passed = pause / RECOVERY;
+        let before = if has_backlog { last } else { 0 };
         let behind = behind.saturating_sub(passed).max(pause.saturating_add(last));
         self.pauses = Pauses {
             behind: if behind > SECOND { behind } else { 0 },
-            last: if pause > SECOND { pause } else { 0 },
+            last: before.saturating_add(if pause > SECOND { pause } else { 0 }),
             longest: longest.saturating_sub(passed).max(pause),
         };
         let late = Late { kind: LateKind::Read, by: Duration::from_nanos(pause) };
@@ -155,7 +159,7 @@ mod tests {
 
     fn read(lateness: &mut Lateness, pause: u64) -> (u64, Option<Late>) {
         let pause = millis(pause);
-        if lateness.is_usual(pause) { (0, None) } else { lateness.handle_unusual_read(pause) }
+        if lateness.is_usual(pause) { (0, None) } else { lateness.handle_unusual_read(pause, false) }
     }
 
     /// Returns how late each of these reads may be. The pauses between the reads, and the results,
@@ -178,6 +182,18 @@ mod tests {
         let since_recovery = late.iter().rev().take_while(|late| **late == 0).count();
         // The last second does not count.
         assert!((35..45).contains(&since_recovery), "{since_recovery}");
+    }
+
+    #[test]
+    fn a_read_that_left_input_behind_does_not_end_a_pause() {
+        for (has_backlog, late) in [(false, 10_500), (true, 18_000)] {
+            let mut lateness = Lateness::NONE;
+            for pause in [8_000, 4_000] {
+                lateness.handle_unusual_read(millis(pause), has_backlog);
+            }
+            // Two pauses, less what has passed; or all three.
+            assert_eq!(lateness.handle_unusual_read(millis(6_000), false).0, millis(late));
+        }
     }
 
     #[test]
