@@ -114,12 +114,12 @@ impl World {
             Fault::Suspend => {
                 let length = rng.range(1, 300) * MINUTE;
                 for line in &mut self.lines {
-                    line.late = length;
                     line.wake += length;
                     line.model.late += length;
                 }
-                // No other process fault occurs while the machine is suspended.
-                self.fault_at = self.fault_at.max(self.now + length);
+                // No other process fault occurs while the machine is suspended, and in the minute in
+                // which its connections continue.
+                self.fault_at = self.fault_at.max(self.now + length + MINUTE);
             }
             Fault::ClockBack => {
                 let back = rng.pick(&[1, MS, SEC, 10 * SEC]);
