@@ -107,6 +107,8 @@ fi
 
 # Starts a server, and sets `url`.
 simulate() {
+    # The shell opens the file in the background, and the previous server's line would be found until then.
+    : >"$work/url"
     "$tool" simulate --listen 127.0.0.1:0 --rate 2000 "$@" >"$work/url" 2>/dev/null &
     servers+=($!)
     for _ in $(seq 100); do
