@@ -107,7 +107,7 @@ fi
 
 # Starts a server, and sets `url`.
 simulate() {
-    # The shell opens the file in the background, and the previous server's line would be found until then.
+    # The shell opens the file in the background. Until then, it has the previous server's line.
     : >"$work/url"
     "$tool" simulate --listen 127.0.0.1:0 --rate 2000 "$@" >"$work/url" 2>/dev/null &
     servers+=($!)

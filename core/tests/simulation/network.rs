@@ -195,7 +195,8 @@ impl Path {
         self.send(sent_at, Content::Bytes(Box::new(bytes)));
     }
 
-    /// Holds what is sent until `until`. It then arrives `apart` nanoseconds apart, within a second.
+    /// Holds what is sent until `until`. It then arrives `apart` nanoseconds apart, and within a
+    /// second.
     pub(crate) fn stall(&mut self, until: u64, apart: u64) {
         (self.stalled_until, self.apart) = (until, apart);
     }

@@ -117,8 +117,8 @@ impl World {
                     line.wake += length;
                     line.model.late += length;
                 }
-                // No other process fault occurs while the machine is suspended, and in the minute in
-                // which its connections continue.
+                // No other process fault occurs while the machine is suspended, and in the minute
+                // in which its connections continue.
                 self.fault_at = self.fault_at.max(self.now + length + MINUTE);
             }
             Fault::ClockBack => {
