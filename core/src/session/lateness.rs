@@ -173,6 +173,8 @@ mod tests {
     fn a_read_may_be_late_by_the_two_pauses_before_it_if_they_are_longer_than_a_second() {
         assert_eq!(behind(&[1_000, 1_000, 1_001, 1_000, 1_000]), [0, 0, 1_001, 2_001, 1_751]);
         assert_eq!(behind(&[20_000, 10_000, 20_000, 1]), [20_000, 30_000, 30_000, 29_999]);
+        // 1.2 s, less a quarter of 800 ms, is a second.
+        assert_eq!(behind(&[1_200, 0, 800]), [1_200, 1_200, 0]);
     }
 
     #[test]
@@ -264,6 +266,11 @@ mod tests {
         }
         assert_eq!(read(&mut lateness, 20_000).1, None);
         assert_eq!(read(&mut lateness, 35_000).1, Some(late_read));
+        // A pause of 25 s is not reported, so late Posts after it are.
+        let mut lateness = Lateness::NONE;
+        late(&mut lateness, 100);
+        read(&mut lateness, 25_000);
+        assert_eq!(late(&mut lateness, 25_100), Some(25_000));
         // On a quiet stream, input may be late by two pauses. That is no episode.
         let mut lateness = Lateness::NONE;
         assert_eq!(late(&mut lateness, 100), None);
