@@ -318,8 +318,8 @@ mod tests {
 
     #[test]
     fn a_backlog_that_the_driver_reports_moves_no_gap() {
-        assert_eq!(covered(|_, _| {}), UnixTime::from_seconds(39));
-        assert_eq!(covered(Buffered::handle_backlog), UnixTime::from_seconds(29));
+        assert_eq!(covered(|_, _| {}), UnixTime::from_seconds(38));
+        assert_eq!(covered(Buffered::handle_backlog), UnixTime::from_seconds(28));
     }
 
     #[test]

@@ -134,9 +134,9 @@ fn reports_no_gap_if_one_of_two_replicas_is_lost() {
     assert_eq!(others, wanted);
     let record = merged.merge().connection(id(1));
     assert_eq!((record.gaps(), record.connects(), record.state()), (1, 2, ConnectionState::Streaming));
-    // The gap starts at the last read before which everything sent had been delivered, less one
-    // second for the transit. It is rounded up by two milliseconds.
-    assert_eq!(record.gap_time(), Duration::from_millis(4_902 - 4_000 + 1_000));
+    // The gap starts at the last read before which everything sent had been delivered, less two
+    // seconds for the transit and the time from the creation. It is rounded up by two milliseconds.
+    assert_eq!(record.gap_time(), Duration::from_millis(4_902 - 4_000 + 2_000));
 }
 
 #[test]
@@ -158,10 +158,10 @@ fn reports_a_gap_of_the_lost_partition() {
         "0 a connected",
         "0 b connected",
         "4150 b fault",
-        "4150 group 1 interrupted at 3000",
+        "4150 group 1 interrupted at 2000",
         "4150 b fault",
         "4400 b connected",
-        "4400 group 1 misses 3000 to 4402",
+        "4400 group 1 misses 2000 to 4402",
     ];
     assert_eq!(others, wanted);
 }
@@ -169,11 +169,11 @@ fn reports_a_gap_of_the_lost_partition() {
 #[test]
 fn reports_a_gap_of_both_replicas_once() {
     let world = Rc::new(World::default());
-    // Neither carries anything after 2,000. Connection a notices after 25 s. Connection b is reset
+    // Neither carries anything after 3,000. Connection a notices after 25 s. Connection b is reset
     // at 10,000 and reconnects at 26,500, when a still counts as connected. The gap before is known
     // only once a is found dead.
-    let a = stream((1..=20).map(|n| (100 * n, post(n))));
-    let b = stream((1..=20).map(|n| (100 * n, post(n)))).reset(10_000);
+    let a = stream((1..=30).map(|n| (100 * n, post(n))));
+    let b = stream((1..=30).map(|n| (100 * n, post(n)))).reset(10_000);
     let later = || stream([(40_000, post(99))]);
     let attempts = [vec![b], vec![Attempt::Refused; 11], vec![later()]].concat();
     let mut merged = merged(&world, [(0, vec![a, later()]), (0, attempts)]);
@@ -184,9 +184,9 @@ fn reports_a_gap_of_both_replicas_once() {
         "0 a connected",
         "0 b connected",
         "26500 b connected",
-        "27000 a timeout_silence",
-        "27000 group 0 misses 900 to 26502",
-        "27000 a connected",
+        "28000 a timeout_silence",
+        "28000 group 0 misses 900 to 26502",
+        "28000 a connected",
     ];
     assert_eq!(others, wanted);
     assert_eq!(posts(&log).last(), Some(&99));
@@ -723,8 +723,8 @@ fn gaps_are_counted_for_each_group_and_each_connection() {
     let world = Rc::default();
     let posts = |from: u64, to: u64| stream((from..to).map(|n| (100 * n, post(n))));
     // Both connections of the first group are down for a while; one of them is down longer.
-    let a = vec![posts(1, 20).reset(2_000), posts(60, 90)];
-    let b = vec![posts(1, 20).reset(2_000), Attempt::Refused, Attempt::Refused, posts(70, 90)];
+    let a = vec![posts(1, 40).reset(4_000), posts(60, 90)];
+    let b = vec![posts(1, 40).reset(4_000), Attempt::Refused, Attempt::Refused, posts(70, 90)];
     let c = vec![posts(101, 190)];
     let mut stream = merged(&world, [(0, a), (0, b), (1, c)]);
     let events = run(&mut stream, &world, 8_900);

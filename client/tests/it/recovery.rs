@@ -449,5 +449,5 @@ fn after_a_restart_each_group_asks_only_for_what_it_missed() {
         let from = ranges.lock().unwrap().iter().map(|range| range.from.as_millis() - UNIX_BASE).min();
         from.unwrap() / 1_000
     });
-    assert_eq!(begins, [7_198, 58], "a second or two before the last Post of each group");
+    assert_eq!(begins, [7_197, 57], "two or three seconds before the last Post of each group");
 }

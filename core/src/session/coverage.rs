@@ -142,9 +142,11 @@ pub(super) struct Coverage {
 /// Where a gap starts.
 #[derive(Clone, Copy, Debug)]
 struct GapStart {
-    /// The start by both local clocks. Either clock may have been wrong, or stopped, in between.
+    /// The start by both local clocks, later by `margin`. Either clock may have been wrong, or
+    /// stopped, in between.
     at: Instant,
     unix: UnixTime,
+    margin: Duration,
     /// The start in the server's time; `None` if unknown.
     server: Option<UnixTime>,
     newest: Option<PostId>,
@@ -216,8 +218,8 @@ impl Coverage {
 
     /// Continues where an earlier process ended: a gap starts at `covered_until`.
     pub(super) fn resume_from(&mut self, covered_until: UnixTime, now: Instant) {
-        let (unix, server) = (covered_until.saturating_add(GAP_MARGIN), Some(covered_until));
-        self.gap = Some(GapStart { at: now, unix, server, newest: None });
+        let (unix, server) = (covered_until, Some(covered_until));
+        self.gap = Some(GapStart { at: now, unix, margin: Duration::ZERO, server, newest: None });
     }
 
     /// Returns when input last arrived.
@@ -294,15 +296,19 @@ impl Coverage {
     /// Returns the start of the gap if the connection were lost now.
     fn gap_start(&self, clock: WallClock) -> GapStart {
         let at = self.caught_up_at;
+        let margin = self.disorder_margin();
         let by_posts = self.stream.and_then(|stream| stream.newest).map(|newest| {
             let quiet = at.saturating_since(newest.read_at).saturating_sub(QUIET_MARGIN);
-            newest.created.saturating_add(quiet).saturating_sub(self.disorder_margin())
+            newest.created.saturating_add(quiet).saturating_sub(margin)
         });
+        // Without Posts, less the travel of the first lost one as well.
+        let margin = margin.saturating_add(GAP_MARGIN);
         let by_date = || {
             let server = self.server.filter(|server| !server.is_local())?;
-            Some(server.earliest_at(at).saturating_sub(self.disorder_margin()).saturating_sub(GAP_MARGIN))
+            Some(server.earliest_at(at).saturating_sub(margin))
         };
-        GapStart { at, unix: clock.unix_at(at), server: by_posts.or_else(by_date), newest: self.newest }
+        let server = by_posts.or_else(by_date);
+        GapStart { at, unix: clock.unix_at(at), margin, server, newest: self.newest }
     }
 
     /// Reports that a request was sent. This connection missed no Post before the request. The
@@ -576,9 +582,9 @@ impl Notices {
 
 impl GapStart {
     /// Returns the start by the local clocks: the earlier of the wall-clock time recorded then, and
-    /// the same instant converted with the current wall clock.
+    /// the same instant converted with the current wall clock; less the margin.
     fn local(self, clock: WallClock) -> UnixTime {
-        self.unix.min(clock.unix_at(self.at)).saturating_sub(GAP_MARGIN)
+        self.unix.min(clock.unix_at(self.at)).saturating_sub(self.margin)
     }
 }
 

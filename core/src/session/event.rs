@@ -158,7 +158,7 @@ pub struct Gap {
     /// the server's clock can have shown when the stream began.
     pub to: UnixTime,
     /// `from` by the local clock: the last time before which everything sent is known to have been
-    /// read, less 1 s.
+    /// read, less 2 s and twice the largest disorder of Posts seen.
     pub local_from: UnixTime,
     /// `to` by the local clock: the time at which the head was read.
     pub local_to: UnixTime,

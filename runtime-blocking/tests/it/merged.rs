@@ -136,11 +136,10 @@ fn a_dead_connection_does_not_delay_the_others(mode: ReadMode) {
 fn a_closed_connection_loses_nothing(mode: ReadMode) {
     let dying = serve(vec![|socket| {
         send(&socket, HEAD);
-        // A second longer than the other stream takes to begin: a gap starts a second of travel
-        // time early.
+        // Two seconds longer than the other stream takes to begin: a gap starts two seconds early.
         for id in 0..100 {
             send(&socket, chunk(&post(id)));
-            std::thread::sleep(millis(20));
+            std::thread::sleep(millis(30));
         }
     }]);
     let staying = serve(vec![|socket| posts(socket, 2_100, 0..300)]);

@@ -55,24 +55,24 @@ fn gap_after_close(coverage: &mut Coverage) -> Option<UnixTime> {
     coverage.gap_from(clock())
 }
 
-/// A stream with backfill at 100 s, after a gap that starts at 9 s.
+/// A stream with backfill at 100 s, after a gap that starts at 8 s.
 fn backfilling() -> Coverage {
     let mut coverage = streaming();
     read(&mut coverage, 10);
     read(&mut coverage, 20);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
     assert!(begin(&mut coverage, 100, true).is_some());
     assert!(coverage.is_backfilling());
     coverage
 }
 
 #[test]
-fn a_gap_starts_one_second_before_the_read_before_the_last() {
+fn a_gap_starts_two_seconds_before_the_read_before_the_last() {
     let mut coverage = streaming();
     for seconds in [10, 20, 30] {
         read(&mut coverage, seconds);
     }
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(19)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(18)));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_gap_starts_one_read_earlier_if_a_message_was_cut() {
     read(&mut coverage, 20);
     // The read at 20 s ended within a message.
     arrive(&mut coverage, 30, false);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
 }
 
 #[test]
@@ -94,11 +94,11 @@ fn a_gap_starts_before_a_message_that_takes_many_reads() {
     for seconds in [30, 40, 50] {
         arrive(&mut coverage, seconds, false);
     }
-    assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+    assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
     // It ends in the read at 50 s, where another one begins. Posts may wait behind it.
     coverage.handle_message(None);
     arrive(&mut coverage, 60, false);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
 }
 
 /// Returns where a gap starts after a message that took the reads from 30 s to 60 s, if `after`
@@ -127,15 +127,15 @@ fn gap_after_slow_message(after: impl FnOnce(&mut Coverage), in_last_read: bool)
 fn posts_may_wait_behind_a_slow_message_until_a_post_or_a_keep_alive_arrives() {
     for in_last_read in [true, false] {
         let gap = |after: fn(&mut Coverage)| gap_after_slow_message(after, in_last_read);
-        assert_eq!(gap(|c| c.handle_message(None)), Some(unix(19)));
-        assert_eq!(gap(Coverage::handle_skipped), Some(unix(19)));
-        assert_eq!(gap(Coverage::handle_keep_alive), Some(unix(69)));
+        assert_eq!(gap(|c| c.handle_message(None)), Some(unix(18)));
+        assert_eq!(gap(Coverage::handle_skipped), Some(unix(18)));
+        assert_eq!(gap(Coverage::handle_keep_alive), Some(unix(68)));
         // A Post that waited: the reads at 70 s and 80 s prove ten seconds after it at most.
         let start = gap(|c| c.handle_message(post(unix(31)))).unwrap();
         assert!(start >= unix(30) && start <= unix(41), "{start:?}");
         // One that is repeated proves nothing.
         let old = post(UnixTime::from_seconds(START - 301));
-        assert_eq!(gap_after_slow_message(|c| c.handle_message(old), in_last_read), Some(unix(19)));
+        assert_eq!(gap_after_slow_message(|c| c.handle_message(old), in_last_read), Some(unix(18)));
     }
 }
 
@@ -151,7 +151,7 @@ fn a_message_that_began_after_an_emptying_read_moves_the_start_there() {
     // This read contains only the beginning of a message.
     coverage.handle_read(at(30), true);
     coverage.handle_read(at(40), false);
-    assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+    assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn every_kind_of_message_ends_one() {
     type End = fn(&mut Coverage);
     let ends: [(End, u64); 4] = [
         (Coverage::handle_keep_alive, 20),
-        (|c| c.handle_message(post(unix(29))), 29),
+        (|c| c.handle_message(post(unix(29))), 30),
         // Posts may wait behind these.
         (|c| c.handle_message(None), 0),
         (Coverage::handle_skipped, 0),
@@ -169,10 +169,10 @@ fn every_kind_of_message_ends_one() {
         arrive(&mut coverage, 10, true);
         arrive(&mut coverage, 20, false);
         arrive(&mut coverage, 30, false);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(0).saturating_sub(GAP_MARGIN)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(0).saturating_sub(GAP_MARGIN * 2)));
         end(&mut coverage);
         arrive(&mut coverage, 40, false);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(start).saturating_sub(GAP_MARGIN)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(start).saturating_sub(GAP_MARGIN * 2)));
     }
 }
 
@@ -188,7 +188,7 @@ fn the_first_message_moves_the_start_to_the_first_read_of_the_head() {
         coverage.handle_stream_begun(at(7), clock(), None, 0);
         end(&mut coverage);
         coverage.handle_read(at(8), false);
-        assert_eq!(coverage.covered_until(clock()), Some(unix(start).saturating_sub(GAP_MARGIN)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(start).saturating_sub(GAP_MARGIN * 2)));
     }
 }
 
@@ -201,9 +201,9 @@ fn a_read_that_left_input_behind_proves_nothing() {
     coverage.handle_backlog();
     coverage.handle_read(at(30), true);
     coverage.handle_message(None);
-    assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+    assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
     read(&mut coverage, 40);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(19)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(18)));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn calls_with_the_time_of_the_last_read_are_the_same_read() {
         read(&mut coverage, seconds);
     }
     assert_eq!(coverage.read_at(), at(20));
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
 }
 
 #[test]
@@ -231,14 +231,14 @@ fn a_gap_outlasts_attempts_without_a_stream_and_ends_with_the_next_stream() {
     let mut coverage = streaming();
     read(&mut coverage, 10);
     read(&mut coverage, 20);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
     coverage.handle_request(at(30));
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
-    assert_eq!(coverage.outage(at(40), clock()), Some(Duration::from_secs(31)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
+    assert_eq!(coverage.outage(at(40), clock()), Some(Duration::from_secs(32)));
     let gap = begin(&mut coverage, 50, false).unwrap();
-    assert_eq!((gap.from, gap.to), (unix(9), unix(50).rounded_up()));
+    assert_eq!((gap.from, gap.to), (unix(8), unix(50).rounded_up()));
     assert_eq!(coverage.outage(at(60), clock()), None);
-    assert_eq!(coverage.covered_until(clock()), Some(unix(49)));
+    assert_eq!(coverage.covered_until(clock()), Some(unix(48)));
 }
 
 #[test]
@@ -247,9 +247,9 @@ fn a_gap_starts_at_the_earlier_of_two_wall_clocks() {
     read(&mut coverage, 10);
     read(&mut coverage, 20);
     coverage.handle_closed(clock());
-    assert_eq!(coverage.gap_from(WallClock::new(at(0), unix(500))), Some(unix(9)));
+    assert_eq!(coverage.gap_from(WallClock::new(at(0), unix(500))), Some(unix(8)));
     let back = WallClock::new(at(0), UnixTime::from_seconds(START - 500));
-    assert_eq!(coverage.gap_from(back), Some(UnixTime::from_seconds(START - 491)));
+    assert_eq!(coverage.gap_from(back), Some(UnixTime::from_seconds(START - 492)));
     // The clock is set back so far that the stream would begin before the gap. The gap is never
     // negative.
     let gap = coverage.handle_stream_begun(at(0), back, None, 0).unwrap();
@@ -265,10 +265,10 @@ fn two_keep_alives_in_a_row_complete_backfill() {
         between(&mut coverage);
         coverage.handle_keep_alive();
         assert!(coverage.is_backfilling());
-        assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
         coverage.handle_keep_alive();
         assert!(!coverage.is_backfilling());
-        assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
+        assert_eq!(coverage.covered_until(clock()), Some(unix(98)));
     }
 }
 
@@ -320,9 +320,9 @@ fn a_gap_stays_open_until_the_stream_is_healthy_as_well() {
     let mut coverage = backfilling();
     coverage.handle_keep_alive();
     coverage.handle_keep_alive();
-    assert_eq!(coverage.covered_until(clock()), Some(unix(9)));
+    assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
     coverage.handle_healthy();
-    assert_eq!(coverage.covered_until(clock()), Some(unix(99)));
+    assert_eq!(coverage.covered_until(clock()), Some(unix(98)));
 }
 
 #[test]
@@ -334,9 +334,9 @@ fn a_stream_that_is_cut_during_backfill_leaves_the_first_gap_open() {
         }
         read(&mut coverage, 130);
         read(&mut coverage, 140);
-        assert_eq!(gap_after_close(&mut coverage), Some(unix(9)));
+        assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
         let gap = begin(&mut coverage, 200, false).unwrap();
-        assert_eq!(gap.from, unix(9));
+        assert_eq!(gap.from, unix(8));
     }
 }
 
@@ -622,8 +622,15 @@ fn posts_out_of_order_widen_the_margin_and_stragglers_do_not() {
     coverage.handle_request(at(30));
     assert_eq!(coverage.newest, Some(id_at(21_950)));
     coverage.handle_stream_begun(at(30), clock(), Some(unix(30)), 0);
+    let mut local = coverage.clone();
     read_posts(&mut coverage, 31_000, &[30_900]);
     assert_eq!(start(&coverage, 0), 30_900 - 1_000 - 2 * 4_000);
+    // Without a Post and a `Date`, it widens the start by the local clock.
+    local.handle_stream_begun(at(30), clock(), None, 0);
+    for millis in [30_500, 31_000] {
+        read_keep_alive(&mut local, millis);
+    }
+    assert_eq!(local.covered_until(clock()), Some(unix_ms(30_500 - 2_000 - 2 * 4_000)));
 }
 
 #[test]
@@ -682,7 +689,7 @@ fn a_gap_has_its_bounds_in_the_servers_time_and_by_the_local_clock() {
         assert_eq!(coverage.begun(), Some((unix(20), unix_ms(21_200))));
         assert_eq!((gap.newest_before, gap.first_after), (Some(id_at(10_000)), None));
         let local = |millis: u64| clock_off(ahead).unix_at(at_ms(millis));
-        assert_eq!((gap.local_from, gap.local_to), (local(8_700), local(20_002)));
+        assert_eq!((gap.local_from, gap.local_to), (local(7_700), local(20_002)));
     }
 }
 
@@ -752,7 +759,7 @@ fn gap_with_backfill_resumes_with_the_first_post_after_it() {
     assert_eq!((coverage.take_notice(), coverage.newest), (None, None));
     read_posts(&mut coverage, 101_500, &[101_400]);
     let Some(Notice::Resumed(gap)) = coverage.take_notice() else { panic!("{coverage:?}") };
-    assert_eq!((gap.from, gap.first_after), (unix(9), Some(id_at(101_400))));
+    assert_eq!((gap.from, gap.first_after), (unix(8), Some(id_at(101_400))));
 }
 
 #[test]

@@ -124,12 +124,13 @@ impl Recorder {
             + counts.skipped
             + counts.discarded;
         assert!(accounted <= counts.received, "{counts:?}");
-        // The covered time never decreases unless a clock jumps; the clocks agree to the
-        // millisecond.
+        // The covered time of a stream never decreases unless a clock jumps; the clocks agree to
+        // the millisecond.
         let covered = session.covered_until();
         let slack = std::time::Duration::from_millis(1);
         assert!(
             !self.net.jumps.is_empty()
+                || self.place != StreamState::Streaming
                 || covered.map(|covered| covered.saturating_add(slack)) >= self.covered,
             "{covered:?} after {:?}",
             self.covered
@@ -181,6 +182,7 @@ impl Recorder {
                 assert_eq!(self.place, StreamState::Away, "{:#?}", self.run.lines);
                 let minutes = connected.gap.map_or(0, |gap| gap.backfill_minutes);
                 self.run.connected.push((attempt, connected.gap, minutes));
+                self.covered = None;
                 (format!("connected {}", connected.head.status()), StreamState::Streaming)
             }
             SessionEvent::Message(message) => {

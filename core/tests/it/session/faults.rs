@@ -292,18 +292,18 @@ fn after_outage(outage: u64, backfill: bool) -> Run {
 
 #[test]
 fn backfill_covers_the_gap_up_to_5_minutes() {
-    // The gap starts one second before the last read that emptied the transport. Here this is the
-    // read of the head, so the gap starts at -1 s. The request asks for five seconds more than the
+    // The gap starts two seconds before the last read that emptied the transport. Here this is the
+    // read of the head, so the gap starts at -2 s. The request asks for five seconds more than the
     // gap.
     for (outage, minutes) in [
         (0, 1),
         (1, 1),
-        (53_000, 1),
-        (53_001, 2),
-        (113_000, 2),
-        (113_001, 3),
-        (233_000, 4),
-        (233_001, 5),
+        (52_000, 1),
+        (52_001, 2),
+        (112_000, 2),
+        (112_001, 3),
+        (232_000, 4),
+        (232_001, 5),
         (298_001, 5),
         (86_400_000, 5),
     ] {
@@ -316,7 +316,7 @@ fn backfill_covers_the_gap_up_to_5_minutes() {
         assert_eq!((run.connected[0].2, run.connected[1].2), (0, minutes));
         let gap = run.connected[1].1.unwrap();
         // Two more milliseconds, because both clock readings are truncated.
-        assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 2_002, "{outage}");
+        assert_eq!(gap.to.saturating_since(gap.from).as_millis(), u128::from(outage) + 3_002, "{outage}");
         // Without backfill, it is never requested, and the gap is still reported.
         let off = after_outage(outage, false);
         assert!(off.net().requests.iter().all(|(_, text)| !text.contains("ackfill")));
