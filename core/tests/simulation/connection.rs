@@ -4,14 +4,13 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use powerstream_core::time::{UnixTime, UtcTime};
 use powerstream_core::transport_error::TransportErrorKind;
 
 use crate::faults::{Fault, Faults, Stage};
 use crate::network::{Advice, Bytes, Content, End, Expected, Path};
 use crate::random::Rng;
 use crate::responses;
-use crate::service::{MS, Post, SEC, Service};
+use crate::service::{MINUTE, MS, Post, SEC, Service};
 use crate::transcript::note;
 
 /// A Post without other faults is sent after a millisecond and at most these two.
@@ -287,7 +286,9 @@ impl Connection {
     }
 
     fn keep_alive(&mut self, at: u64) {
-        if self.is_chunked {
+        // Chunks of one byte split some of them between CR and LF.
+        let is_split = self.chunk == 1 && self.live.as_ref().is_some_and(|live| live.since_stall % 8 == 0);
+        if self.is_chunked && !is_split {
             self.path.send(at, Content::KeepAlive);
         } else {
             self.message(at, b"", Expected::KeepAlive);
@@ -324,7 +325,9 @@ impl Connection {
             // What a stall held must have arrived before the next one.
             Fault::Stall if live.since_stall >= 8 && !self.path.is_stalled(at) => {
                 live.since_stall = 0;
-                let length = if rng.chance(50) { rng.below(20 * SEC) } else { rng.around(25 * SEC) };
+                // Half of them end around the idle timeout.
+                let idle = (self.path.last_at() + rng.around(25 * SEC)).saturating_sub(at);
+                let length = if rng.chance(50) { rng.below(20 * SEC) } else { idle };
                 of.service.hurry(at + rng.below(length + 1));
                 let apart = rng.pick(&[0, 0, 1, MS, 20 * MS, 300 * MS]);
                 self.path.stall(at + length, apart);
@@ -397,8 +400,21 @@ impl Connection {
                 self.send(at, Bytes::ending(wire, End::Protocol));
                 self.is_over = true;
             }
+            Fault::LargeSize if self.is_chunked && rng.chance(25) => {
+                // All that follows belongs to the chunk, whose size has more than 32 bits.
+                let mut bytes = Bytes::raw(format!("{:x}\r\n", (1_u64 << 40) + 21));
+                for message in [&b"{\"large\":\"aaaaaaa\"}"[..], b"", b"2", b"", b""] {
+                    let event = match message {
+                        b"" => Expected::KeepAlive,
+                        _ => Expected::Message { bytes: message.to_vec(), is_post: false, advice: None },
+                    };
+                    bytes.push(&[message, b"\r\n"].concat(), Some(event), false, 0);
+                }
+                self.send(at, bytes);
+                self.is_over = true;
+            }
             Fault::LargeSize if self.is_chunked => {
-                let size = 21 + rng.pick(&[1, 2, 9, 1_u64 << 40]);
+                let size = 21 + rng.pick(&[1, 2, 9]);
                 let wire = format!("{size:x}\r\n{{\"large\":\"aaaaaaa\"}}\r\n\r\n2\r\n\r\n\r\n");
                 self.send(at, Bytes::ending(wire, End::Any));
                 self.is_over = true;
@@ -409,8 +425,14 @@ impl Connection {
                 }
             }
             Fault::TrickleMessage => {
-                let every = rng.pick(&[SEC, 7 * SEC, 24 * SEC, 25 * SEC - 1, 25 * SEC, 25 * SEC + 1]);
-                let left = rng.range(1, 70);
+                let mut every = rng.pick(&[SEC, 7 * SEC, 24 * SEC, 25 * SEC - 1, 25 * SEC, 25 * SEC + 1]);
+                let mut left = rng.range(1, 70);
+                let mut begin = 0;
+                if rng.chance(20) {
+                    // It ends around the deadline of the message.
+                    let length = rng.pick(&[MINUTE - MS, MINUTE - 1, MINUTE, MINUTE + 1, MINUTE + MS]);
+                    (left, every, begin) = (4, length / 4, length % 4);
+                }
                 self.send(at, framed(b"{"));
                 let mut whole = vec![b'{'];
                 whole.extend(vec![b'x'; left as usize]);
@@ -419,7 +441,7 @@ impl Connection {
                 let event = Expected::Message { bytes: whole, is_post: false, advice: None };
                 tail.push(b"}\r\n", Some(event), self.is_chunked, 100);
                 let piece = framed_piece(self.is_chunked, b"x");
-                let (at, left, resets) = (at + every, left as u32, rng.chance(30));
+                let (at, left, resets) = (at + begin + every, left as u32, rng.chance(30));
                 self.drip = Some(Drip { at, every, piece, left, end: None, tail, resets });
             }
             Fault::Oversize => {
@@ -469,7 +491,8 @@ impl Connection {
                     self.post(at, &post);
                 }
             }
-            Fault::Burst => of.service.burst(at + 600 * SEC),
+            Fault::Burst if rng.chance(50) => of.service.burst(at + 600 * SEC),
+            Fault::Burst => of.service.pause(at + rng.range(1, 60) * MINUTE),
             _ => {}
         }
     }
@@ -513,12 +536,6 @@ impl Context<'_> {
         if !self.has_date {
             return String::new();
         }
-        let unix = self.service.unix(at);
-        let time = UtcTime::from(UnixTime::from_millis(unix));
-        let day = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(unix / 86_400_000 % 7) as usize];
-        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let UtcTime { year, day: date, hour, minute, second, .. } = time;
-        let month = months[usize::from(time.month - 1)];
-        format!("Date: {day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT\r\n")
+        format!("Date: {}\r\n", responses::http_date(self.service.unix(at) / 1_000))
     }
 }

@@ -85,7 +85,7 @@ faults! {
     BackfillRefused "S6 backfill refused" Attempt,
     Straggler "S7 straggler" Always,
     Failover "S8 failover" Attempt,
-    Burst "S9 burst" Stream,
+    Burst "S9 burst or drop" Stream,
     Suspend "C1 suspend" Process,
     ClockBack "C2 clock goes back" Process,
     WallJump "C3 wall clock jumps" Process,

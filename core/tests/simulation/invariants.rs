@@ -93,6 +93,11 @@ impl Model {
         }
     }
 
+    /// Returns when content last arrived.
+    pub(crate) const fn content_at(&self) -> u64 {
+        self.last
+    }
+
     pub(crate) fn is_ambiguous(&self) -> bool {
         matches!(self.end.why, Some(End::Any))
     }
@@ -317,6 +322,13 @@ impl Model {
     pub(crate) fn handle_disconnected(&mut self, ended: &Disconnected, tls: Option<usize>, now: u64) {
         self.check_drained();
         self.check_reason(&ended.reason, now);
+        let is_counted = matches!(
+            ended.reason,
+            DisconnectReason::Cut | DisconnectReason::Timeout(_) | DisconnectReason::Transport(_)
+        );
+        if self.phase == Phase::Streaming && is_counted && !self.is_ambiguous() {
+            assert_eq!(ended.undelivered, self.meter.open, "I2: the bytes of an incomplete message");
+        }
         let advice = self.advice.filter(|(_, at, is_void)| !is_void || now <= at + DISCONNECT);
         if !self.is_ambiguous() {
             assert_eq!(ended.announced.is_some(), advice.is_some(), "I17: an announced disconnect");

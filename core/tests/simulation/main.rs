@@ -34,7 +34,6 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use random::Rng;
-use shrink::Failure;
 use statistics::Statistics;
 use world::{Case, Plan};
 
@@ -118,11 +117,7 @@ fn work(runs: &Mutex<Runs>, begun: Instant, limit: Duration) {
             // Short runs are cheap to repeat.
             (Case::new(seed), plan.is_dense() || seed % 32 == 0)
         };
-        let result = shrink::run(case, false).and_then(|statistics| {
-            let text = if is_repeated { shrink::repeat(case, &statistics)? } else { None };
-            let failure = |text: &str| Failure { text: text.to_owned(), lines: Vec::new() };
-            text.map_or(Ok(statistics), |text| Err(failure(text)))
-        });
+        let result = if is_repeated { shrink::run_twice(case, false) } else { shrink::run(case, false) };
         let Ok(mut runs) = runs.lock() else { return };
         match result {
             Ok(statistics) => {
@@ -141,7 +136,7 @@ fn replay(text: &str) -> ExitCode {
         eprintln!("REPLAY={text} is not SEED:KINDS:FAULTS, each in hexadecimal");
         return ExitCode::FAILURE;
     };
-    match shrink::run(case, true) {
+    match shrink::run_twice(case, true) {
         Ok(statistics) => {
             println!("{statistics}");
             ExitCode::SUCCESS

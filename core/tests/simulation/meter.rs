@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     state: State,
-    /// The last two bytes of content, which may end a message.
+    /// The last byte of content.
     previous: u8,
     pub(crate) is_chunked: bool,
     pub(crate) head: u64,
@@ -12,6 +12,8 @@ pub(crate) struct Meter {
     pub(crate) content: u64,
     /// A message has begun and not ended.
     pub(crate) in_message: bool,
+    /// The bytes of content since the last message ended.
+    pub(crate) open: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +44,7 @@ impl Meter {
             framing: 0,
             content: 0,
             in_message: false,
+            open: 0,
         }
     }
 
@@ -53,7 +56,7 @@ impl Meter {
         // Nearly all reads of a long run.
         if self.state == State::Size(0) && bytes == b"2\r\n\r\n\r\n" {
             (self.framing, self.content) = (self.framing + 5, self.content + 2);
-            (self.previous, self.in_message) = (b'\n', false);
+            (self.previous, self.in_message, self.open) = (b'\n', false, 0);
             return;
         }
         // A copy stays in registers.
@@ -92,6 +95,13 @@ impl Meter {
 
     fn push_content(&mut self, content: &[u8]) {
         self.content += content.len() as u64;
+        self.open += content.len() as u64;
+        let ends_message = |at: usize| {
+            content[at] == b'\n' && at.checked_sub(1).map_or(self.previous, |at| content[at]) == b'\r'
+        };
+        if let Some(end) = (0..content.len()).rev().find(|at| ends_message(*at)) {
+            self.open = (content.len() - end - 1) as u64;
+        }
         // Only the line feeds at the end decide whether a message is open.
         let mut from = 0;
         if let Some(last) = content.iter().rposition(|byte| *byte != b'\n') {

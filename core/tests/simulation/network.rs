@@ -201,6 +201,15 @@ impl Path {
         (self.stalled_until, self.apart) = (until, apart);
     }
 
+    pub(crate) const fn latency(&self) -> u64 {
+        self.latency
+    }
+
+    /// Returns when the last item arrives or arrived.
+    pub(crate) const fn last_at(&self) -> u64 {
+        self.last_at
+    }
+
     pub(crate) fn is_stalled(&self, now: u64) -> bool {
         now < self.stalled_until + SEC
     }

@@ -1,5 +1,7 @@
 //! What the service sends: heads, refusals, messages, and broken ones.
 
+use powerstream_core::time::{UnixTime, UtcTime};
+
 use crate::random::Rng;
 use crate::service::SEC;
 
@@ -7,6 +9,16 @@ use crate::service::SEC;
 pub(crate) fn head(status: &str, is_chunked: bool, fields: &str) -> String {
     let coding = if is_chunked { "Transfer-Encoding: chunked\r\n" } else { "" };
     format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{fields}{coding}\r\n")
+}
+
+/// Returns a time in Unix seconds as a field value.
+pub(crate) fn http_date(unix: u64) -> String {
+    let time = UtcTime::from(UnixTime::from_seconds(unix));
+    let day = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(unix / 86_400 % 7) as usize];
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let UtcTime { year, day: date, hour, minute, second, .. } = time;
+    let month = months[usize::from(time.month - 1)];
+    format!("{day}, {date:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
 /// Heads that are refused, at the latest after their last byte.
@@ -124,7 +136,11 @@ pub(crate) fn refusal(status: u16, now: u64, date: &str, rng: &mut Rng) -> Refus
     }
     if rng.chance(30) {
         let seconds = rng.pick(&[0, 5, 400, 90_000]);
-        fields.push_str(&format!("retry-after: {seconds}\r\n"));
+        let value = match !date.is_empty() && rng.chance(30) {
+            true => http_date(now + seconds),
+            false => seconds.to_string(),
+        };
+        fields.push_str(&format!("retry-after: {value}\r\n"));
         wait = if wait > 86_400 { 0 } else { wait }.max(if seconds > 86_400 { 0 } else { seconds });
     }
     wait = if wait > 86_400 { 0 } else { wait };

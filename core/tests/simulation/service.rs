@@ -119,6 +119,13 @@ impl Service {
         self.burst_until = until;
     }
 
+    /// Creates no Posts until this time.
+    pub(crate) fn pause(&mut self, until: u64) {
+        if self.every.is_some() {
+            self.next_at = self.next_at.max(until);
+        }
+    }
+
     /// Returns the index after the newest Post.
     pub(crate) fn end(&self) -> u64 {
         self.base + self.posts.len() as u64

@@ -217,6 +217,10 @@ impl World {
             let line = &self.lines[index];
             let has_streamed =
                 line.streaming_since.is_some_and(|at| self.now > at.max(self.calm_at) + 4 * MINUTE);
+            assert!(
+                !has_streamed || line.model.content_at() > self.calm_at.max(self.now - MINUTE),
+                "I11: no content after the faults"
+            );
             all &= has_streamed;
             let bound = self.bounds[index].max(line.wake);
             assert!(

@@ -3,6 +3,7 @@
 use super::line::Line;
 use crate::connection::{Connection, Context};
 use crate::faults::Fault;
+use crate::invariants::Phase;
 use crate::network::{Bytes, End, Expected};
 use crate::responses;
 use crate::service::{MINUTE, MS, SEC};
@@ -17,6 +18,7 @@ impl Line {
         fault: Option<Fault>,
         of: &mut Context<'_>,
     ) {
+        let Phase::Requesting { since } = self.model.phase else { panic!("I17: a request out of turn") };
         if let Some((status, _)) = self.storm.filter(|(_, until)| at < *until) {
             return refuse(connection, at, status, of);
         }
@@ -28,7 +30,8 @@ impl Line {
         let lasting = matches!(fault, Some(Fault::Storm | Fault::Flapping));
         match fault.filter(|_| of.faults.on || !lasting) {
             Some(Fault::HeadStall) => {
-                let at = at + of.rng.around(15 * SEC);
+                // It arrives around the deadline.
+                let at = at.max(since + of.rng.around(15 * SEC) - connection.path.latency());
                 connection.stream(at, b"", backfill, false, of);
             }
             Some(Fault::ResetInHead) => {

@@ -199,6 +199,10 @@ impl World {
             Some(Fault::PartialWrite) => {
                 (attempt.piece, attempt.piece_time) = (rng.range(1, 60) as usize, rng.range(0, 500) * MS);
             }
+            Some(Fault::WriteStall) if rng.chance(50) => {
+                // The rest can be written around the deadline.
+                (attempt.piece, attempt.piece_time) = (200, rng.around(15 * SEC));
+            }
             Some(Fault::WriteStall) => attempt.write_end = Some((rng.below(100) as usize, false)),
             Some(Fault::WriteReset) => attempt.write_end = Some((rng.below(100) as usize, true)),
             _ => {}
@@ -298,6 +302,13 @@ impl World {
             }
             self.wait(index, arrival.unwrap_or(u64::MAX).min(until.as_nanos()));
             return false;
+        }
+        if now >= until && line.timer_at != self.now && of.rng.chance(50) {
+            // The timer of a late driver is first.
+            line.timer_at = self.now;
+            core(|| self.sessions[index].handle_timeout(now));
+            let step = self.sessions[index].poll();
+            assert_eq!(step, Step::Read { until }, "I8: a deadline passed, and input was not read first");
         }
         let Line { buffer, model, .. } = line;
         let room = buffer.room();

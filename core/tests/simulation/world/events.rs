@@ -10,7 +10,7 @@ use crate::invariants::Phase;
 use crate::judge::Judge;
 use crate::network::{End, Expected};
 use crate::service::{Post, SEC, Service};
-use crate::transcript::note;
+use crate::transcript::{digest, note, note_numbers};
 
 impl World {
     pub(super) fn handle_event(&mut self, index: usize, event: &ScannedSessionEvent) {
@@ -75,13 +75,7 @@ impl World {
                 grammar(matches!(model.phase, Phase::Streaming));
                 statistics.messages += 1;
                 let post = message.id().map(|id| id.as_u64());
-                note(
-                    now,
-                    index,
-                    6,
-                    post.unwrap_or(message.bytes.len() as u64),
-                    format_args!("message {post:?}"),
-                );
+                note_numbers(now, index, 6, digest(message.bytes), format_args!("message {post:?}"));
                 let mut is_post = post.is_some_and(|id| service.find(id).is_some());
                 if model.handle_unexpected() {
                     assert!(!is_post && post.is_none(), "I2: a Post that was not sent");
@@ -112,7 +106,7 @@ impl World {
             SessionEvent::KeepAlive => {
                 grammar(model.phase == Phase::Streaming);
                 statistics.keep_alives += 1;
-                note(now, index, 13, 0, format_args!("keep-alive"));
+                note_numbers(now, index, 13, 0, format_args!("keep-alive"));
                 if !model.handle_unexpected() {
                     assert_eq!(model.expect(), Expected::KeepAlive, "I3: a keep-alive");
                 }

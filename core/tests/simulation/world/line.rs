@@ -40,6 +40,8 @@ pub(super) struct Line {
     pub(super) late: u64,
     /// The next wait ends halfway.
     pub(super) early: bool,
+    /// When a timer was reported although input was waiting.
+    pub(super) timer_at: u64,
     /// The next read is given an earlier time.
     pub(super) back: u64,
     /// So is the read of the next head.
@@ -91,6 +93,7 @@ impl Line {
             hold: 0,
             late: 0,
             early: false,
+            timer_at: u64::MAX,
             back: 0,
             head_back: 0,
             clock_error: 0,
