@@ -84,7 +84,7 @@ use crate::time::{Instant, UnixTime};
 /// Posts, because ids are ordered by time only to within a second (X docs: "X IDs").
 const GAP_MARGIN: Duration = Duration::from_secs(1);
 
-/// Subtracted from the time without Posts after the newest Post. A later Post may have travelled
+/// Subtracted from the time without Posts after the newest Post. A later Post may have traveled
 /// for a second longer, and may have been sent a second later after its creation.
 const QUIET_MARGIN: Duration = Duration::from_secs(2);
 
@@ -162,7 +162,7 @@ struct StreamProgress {
     backfill_until: Option<UnixTime>,
     /// The number of keep-alives since the last message.
     keep_alives: u8,
-    /// A message has arrived.
+    /// A message or a keep-alive has arrived.
     has_message: bool,
     /// Posts created before this time are not live.
     live_from: UnixTime,

@@ -6,7 +6,7 @@
 //! - **A long pause between two reads.** The server sends something at least every 20 s. After more
 //!   than 25 s without a read, the reader or the path was late.
 //! - **Posts much older than usual.** A Post's lag is its age when it is read. A Post is late if
-//!   its lag exceeds the usual lag by more than 5 s. The usual lag is a running mean over about 64
+//!   its lag exceeds the usual lag by 5 s or more. The usual lag is a running mean over about 64
 //!   Posts. A constant lag, of a datacenter or a wrong clock, is part of the usual lag.
 //!
 //! Pauses of more than a second also bound how late messages without a creation time may be:
@@ -15,8 +15,7 @@
 //!   if the reader was busy then. So the first read after a stall is late by at most the sum of the
 //!   two pauses. Reads that leave input behind do not end a pause.
 //! - What a stall held may arrive in any number of reads. So reads that follow quickly do not show
-//!   that the path has caught up. The bound shrinks by a quarter of the time that passes, down to
-//!   the last two pauses.
+//!   that the path has caught up. The bound shrinks by 1 s every 4 s, down to the last two pauses.
 //! - After a Post, lateness counts from that Post, so the bound starts at 0 again.
 //!
 //! ```text
@@ -25,39 +24,39 @@
 //!   late    10        20                           39 39      38.75   36.25   at most
 //! ```
 //!
-//! Each episode causes one [`Late`] event. An episode of late Posts ends when Posts lag at most
-//! 2.5 s more than usual. An episode of a pause ends with the next Post, unless that Post is late.
-//! Without Posts, the longest pause shrinks by a quarter of the time that passes, and the episode
-//! ends when it is 25 s or less.
+//! Each episode causes one [`Late`] event. An episode of late Posts ends when Posts lag at most 2.5
+//! s more than usual. An episode of a pause ends with the next Post, unless that Post is late.
+//! Without Posts, the longest pause shrinks by 1 s every 4 s, and the episode ends when it is 25 s
+//! or less.
 
 use core::time::Duration;
 
 /// A second in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
-/// The longest pause between two reads that is not reported. The server sends something every 20 s.
+/// Longer pauses between reads are reported. The server sends something at least every 20 s.
 const LATE_PAUSE: u64 = 25 * SECOND;
 
-/// A Post is reported if its lag exceeds the usual one by more than this, in milliseconds.
+/// A Post is reported if its lag exceeds the usual one by at least this, in milliseconds.
 const LATE_LAG: i64 = 5_000;
 
 /// Each Post moves the usual lag by 1/64 (2^-6) of the difference.
 const LAG_SHIFT: u32 = 6;
 
-/// The bound of lateness shrinks by a quarter of the time that passes.
+/// The bound of lateness shrinks by one second every so many.
 const RECOVERY: u64 = 4;
 
 /// What was late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateKind {
-    /// The reader did not read for this long.
+    /// Two reads were more than 25 s apart.
     Read,
-    /// The time between the creation of Posts and their read exceeded the usual time by this much.
+    /// Posts were at least 5 s older than usual when they were read.
     Posts,
 }
 
-/// The reader or the path is late. Reported once for each episode. It is no loss by itself.
+/// The reader or the path is late. Reported once for each episode. It is not a loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Late {

@@ -4,7 +4,7 @@ use crate::random::Rng;
 
 macro_rules! faults {
     ($($name:ident $text:literal $stage:ident,)*) => {
-        /// A kind of fault. The texts start with the row of the fault model.
+        /// A kind of fault. Its text starts with its group: T, H, S, C or K, and a number.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Fault { $($name),* }
 

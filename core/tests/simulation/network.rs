@@ -12,7 +12,7 @@ use crate::service::SEC;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expected {
     Head,
-    /// A message; the group's index of the Post, if it is one; the disconnect that it announces.
+    /// A message, whether it is a Post, and the disconnect that it announces.
     Message {
         bytes: Vec<u8>,
         is_post: bool,
@@ -144,8 +144,8 @@ pub(crate) enum Read {
 pub(crate) struct Path {
     queue: VecDeque<Item>,
     latency: u64,
-    /// Nothing arrives before this time. What was sent before it arrives this far apart, in
-    /// nanoseconds.
+    /// Nothing arrives before this time. What was held until then arrives so many nanoseconds
+    /// apart.
     stalled_until: u64,
     apart: u64,
     /// Nothing arrives any more.
@@ -195,8 +195,7 @@ impl Path {
         self.send(sent_at, Content::Bytes(Box::new(bytes)));
     }
 
-    /// Holds what is sent until `until`. It then arrives `apart` nanoseconds apart, and within a
-    /// second.
+    /// Holds all items until `until`. They then arrive `apart` nanoseconds apart, within a second.
     pub(crate) fn stall(&mut self, until: u64, apart: u64) {
         (self.stalled_until, self.apart) = (until, apart);
     }

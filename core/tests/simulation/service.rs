@@ -135,7 +135,7 @@ impl Service {
         self.posts.get(index.checked_sub(self.base)? as usize)
     }
 
-    /// Returns the Post with this id, if it is in the archive, with its index.
+    /// Returns the Post with this id, if it is in the archive.
     pub(crate) fn find(&mut self, id: u64) -> Option<&mut Post> {
         let at = self.posts.binary_search_by_key(&id, |post| post.id).ok()?;
         self.posts.get_mut(at)
