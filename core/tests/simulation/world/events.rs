@@ -1,7 +1,9 @@
 //! Checks the events of a session, and the Posts that are promised by now.
 
+use std::time::Duration;
+
 use powerstream_core::merge::{Arrival, ConnectionId, GroupGap};
-use powerstream_core::session::{ScannedSessionEvent, SessionEvent, Step};
+use powerstream_core::session::{LateKind, ScannedSessionEvent, SessionEvent, Step};
 use powerstream_core::time::Instant;
 
 use super::line::Line;
@@ -124,6 +126,12 @@ impl World {
                 add_gap(group_judge, gap, service);
             }
             SessionEvent::Late(late) => {
+                let fits = match late.kind {
+                    LateKind::Read => late.by > Duration::from_secs(25),
+                    LateKind::Posts => late.by >= Duration::from_secs(5),
+                    _ => false,
+                };
+                grammar(fits);
                 note(now, index, 9, late.by.as_millis() as u64, format_args!("late {late:?}"));
             }
             SessionEvent::Refused(refused) => {
