@@ -836,3 +836,50 @@ impl<S> fmt::Debug for Connection<S> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns a connection whose storage holds `[1,2`, the beginning of a message.
+    fn spilling(body: &[u8]) -> Connection<[u8; 64]> {
+        let mut connection = Connection::new([0; 64], ConnectionConfig::default());
+        connection.handle_connected(Instant::ZERO);
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        let event = connection.scan(head, Instant::ZERO);
+        assert_eq!(event, (head.len(), Ok(Some(ScannedConnectionEvent::Head))));
+        connection.storage.fill(0);
+        assert_eq!(connection.scan(body, Instant::ZERO), (body.len(), Ok(None)));
+        assert_eq!(connection.storage[..5], *b"[1,2\0");
+        connection
+    }
+
+    #[test]
+    fn scan_within_takes_a_few_bytes_within_a_chunk_and_a_message() {
+        let now = Instant::ZERO;
+        let mut connection = spilling(b"a\r\n[1,2");
+        assert!(connection.scan_within(b",3", now));
+        assert_eq!((connection.buffered(), &connection.storage[..6]), (6, b"[1,2,3".as_slice()));
+        assert!(!connection.scan_within(b"", now));
+        assert!(!connection.scan_within(b"]\r\n", now), "LF ends the message");
+        assert!(!connection.scan_within(b",4,5", now), "the chunk ends");
+        assert!(connection.scan_within(b",4,", now));
+        assert_eq!((connection.buffered(), &connection.storage[..9]), (9, b"[1,2,3,4,".as_slice()));
+    }
+
+    #[test]
+    fn scan_stream_takes_short_chunks_that_are_complete_in_the_input() {
+        let input = b"\r\n2\r\n,3\r\n8;name=01234567";
+        let stored = |input: &[u8]| {
+            let mut connection = spilling(b"4\r\n[1,2");
+            assert_eq!(connection.scan(input, Instant::ZERO), (input.len(), Ok(None)));
+            assert_eq!((connection.buffered(), &connection.storage[..6]), (6, b"[1,2,3".as_slice()));
+            connection.storage
+        };
+        // The fast path copies a block of 16 bytes. The bytes after the data have no meaning.
+        assert_eq!(input.len(), SHORT_CHUNK_WINDOW);
+        assert_eq!(stored(input)[6..21], *b"\r\n8;name=01234\0");
+        // The general path copies only the data.
+        assert_eq!(stored(&input[..SHORT_CHUNK_WINDOW - 1])[6..], [0; 58]);
+    }
+}

@@ -379,4 +379,45 @@ mod tests {
         let message = Frame::Message(MessagePlace::Storage { length: 2 });
         assert_eq!(framer.next(b"]\n", 0..2, &mut storage), (2, Some(message)));
     }
+
+    #[test]
+    fn push_short_takes_a_piece_without_lf_that_fits() {
+        let (mut framer, mut storage) = (Framer::new(12), [0; 13 + BLOCK]);
+        framer.next(b"[1,2", 0..4, &mut storage);
+        let block = *b",3,4,5,6,7,8,\n]]";
+        assert!(framer.push_short(block, 4, &mut storage));
+        assert_eq!((framer.unfinished(), &storage[..8]), (8, b"[1,2,3,4".as_slice()));
+        assert!(!framer.push_short(block, 5, &mut storage), "the limit is 12 bytes");
+        assert!(!framer.push_short(block, 2, &mut storage[..8 + BLOCK - 1]), "a block does not fit");
+        assert!(!framer.push_short(*b",3\n1234567890123", 3, &mut storage), "LF is in the piece");
+        assert_eq!(framer.unfinished(), 8);
+        assert!(framer.push_short(block, 4, &mut storage));
+        assert_eq!((framer.unfinished(), &storage[..12]), (12, b"[1,2,3,4,3,4".as_slice()));
+    }
+
+    #[test]
+    fn push_within_takes_a_piece_without_lf_of_a_stored_message() {
+        let (mut framer, mut storage) = (Framer::new(8), [0; 9]);
+        assert!(!framer.push_within(b"[1", &mut storage), "no message is in storage");
+        framer.next(b"[1,2", 0..4, &mut storage);
+        assert!(framer.push_within(b",3", &mut storage));
+        assert_eq!((framer.unfinished(), &storage[..6]), (6, b"[1,2,3".as_slice()));
+        assert!(!framer.push_within(b",45", &mut storage), "the limit is 8 bytes");
+        assert!(!framer.push_within(b"]\n", &mut storage), "LF is in the piece");
+        assert_eq!(framer.unfinished(), 6);
+        assert!(framer.push_within(b",4", &mut storage));
+        assert_eq!((framer.unfinished(), &storage[..8]), (8, b"[1,2,3,4".as_slice()));
+    }
+
+    #[test]
+    fn is_spilling_exactly_while_a_message_is_in_storage() {
+        let (mut framer, mut storage) = (Framer::new(8), [0; 9]);
+        assert!(!framer.is_spilling());
+        framer.next(b"[1", 0..2, &mut storage);
+        assert!(framer.is_spilling());
+        framer.next(b"]\r\n", 0..3, &mut storage);
+        assert!(!framer.is_spilling());
+        framer.next(b"[1,2,3,4,5", 0..10, &mut storage);
+        assert!(!framer.is_spilling(), "skipped bytes are not stored");
+    }
 }
