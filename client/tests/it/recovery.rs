@@ -304,6 +304,22 @@ fn ranges_that_become_older_than_24_h_are_lost_and_the_rest_is_requested() {
 }
 
 #[test]
+fn a_range_that_ended_24_h_ago_is_forgotten_and_a_later_one_is_not() {
+    const HOURS: i64 = 60 * 60_000;
+    // The gap before the connect begins an hour before the range.
+    let lost = |to| {
+        let (events, _) = recovers(26 * HOUR, &[(-25 * HOURS, to)], empty(12));
+        let lost = events.iter().filter_map(|event| event.strip_prefix("0 recovery lost "));
+        lost.map(|event| event.split_once(':').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lost(-24 * HOURS), ["-90000000 to -86400000", "-93600000 to -86340000"]);
+    assert_eq!(
+        lost(-24 * HOURS + 1),
+        ["-90000000 to -86399999", "-93600000 to -90000000", "-86399999 to -86340000"]
+    );
+}
+
+#[test]
 fn a_long_range_waits_for_the_end_of_its_first_request() {
     for to in [5_000, 5_001] {
         let (events, _) = recovers(10, &[(-7_195_000, to)], empty(2));
