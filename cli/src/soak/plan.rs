@@ -107,6 +107,11 @@ impl Plan {
         }
     }
 
+    /// Returns true if the scenario's server sends Posts, at least after some attempts.
+    pub(super) fn sends_posts(&self) -> bool {
+        !matches!(self.scenario, Scenario::RateLimited | Scenario::TooManyConnections | Scenario::AcceptClose)
+    }
+
     /// Returns the command that runs this round alone.
     pub(super) fn command(&self) -> String {
         let runtime = match self.only {

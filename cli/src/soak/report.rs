@@ -136,6 +136,11 @@ impl Report {
 }
 
 impl Judgment {
+    /// Returns true if the round delivered no Post.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.delivered == 0
+    }
+
     /// Returns what must not happen, if it did.
     pub(super) fn violation(&self) -> Option<&'static str> {
         if self.outside > 0 {
