@@ -169,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn reads_a_second_apart_are_usual_until_one_is_late() {
+        let mut lateness = Lateness::NONE;
+        assert!(lateness.is_usual(SECOND) && !lateness.is_usual(SECOND + 1));
+        lateness.handle_unusual_read(SECOND + 1, false);
+        assert!(!lateness.is_usual(0));
+        lateness.handle_post(0);
+        assert!(lateness.is_usual(SECOND));
+    }
+
+    #[test]
     fn a_read_may_be_late_by_the_two_pauses_before_it_if_they_are_longer_than_a_second() {
         assert_eq!(behind(&[1_000, 1_000, 1_001, 1_000, 1_000]), [0, 0, 1_001, 2_001, 1_751]);
         assert_eq!(behind(&[20_000, 10_000, 20_000, 1]), [20_000, 30_000, 30_000, 29_999]);
