@@ -483,12 +483,13 @@ where
             first.is_some_and(|first| core::ptr::eq(first, *record)) && record.group_state.is_begun
         });
         begun.map(move |record| {
-            let members = || {
-                all()
-                    .filter(|(_, member)| member.group == record.group)
-                    .map(|(connection, member)| (covered(connection).unwrap_or_default(), &member.downtime))
-            };
-            (record.group, frontier(record.group_state.settled, members))
+            let group = || all().filter(|(_, member)| member.group == record.group);
+            let covered = |connection| covered(connection).unwrap_or_default();
+            let streaming = group().filter(|(_, member)| member.state == ConnectionState::Streaming);
+            // As in `settle`, which runs only when a connection begins or ends.
+            let settled = streaming.map(|(connection, _)| covered(connection)).min().unwrap_or_default();
+            let members = || group().map(|(connection, member)| (covered(connection), &member.downtime));
+            (record.group, frontier(record.group_state.settled.max(settled), members))
         })
     }
 

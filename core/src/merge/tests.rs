@@ -467,6 +467,28 @@ fn a_stream_is_covered_only_as_far_as_a_connection_was_up_at_each_moment() {
 }
 
 #[test]
+fn a_stream_is_covered_beyond_a_reported_gap_without_another_event() {
+    let mut merge = merge(&[0, 0]);
+    let until = |merge: &Merge<Vec<u64>, Vec<ConnectionStats>>, first, second| {
+        let covered = |of: ConnectionId| Some(unix([first, second][of.index()]));
+        merge.covered_until(covered).map(|(_, until)| until).collect::<Vec<_>>()
+    };
+    for of in [0, 1] {
+        assert_eq!(merge.connect(id(of), None, start(1_000), |_| None), None);
+        merge.handle_disconnected(id(of), Some(unix(5_000)), false, |_| Some(unix(5_000)));
+    }
+    let own = Some(gap(5_000, 8_000, 0));
+    let reported = merge.connect(id(0), own, start(8_000), |_| Some(unix(5_000)));
+    assert_eq!(reported.map(|gap| (gap.from, gap.to)), Some((unix(5_000), unix(8_000))));
+    assert_eq!(until(&merge, 5_000, 5_000), [unix(5_000)]);
+    assert_eq!(until(&merge, 9_000, 5_000), [unix(9_000)]);
+    // The other connection's backfill may be incomplete.
+    assert_eq!(merge.connect(id(1), own, start(8_000), |_| Some(unix(5_000))), None);
+    assert_eq!(until(&merge, 9_000, 5_000), [unix(5_000)]);
+    assert_eq!(until(&merge, 9_000, 8_500), [unix(9_000)]);
+}
+
+#[test]
 fn each_group_that_has_streamed_has_its_own_covered_time() {
     let mut world = World::new(&[0, 1, 2, 1]);
     world.connect(0, 0);
