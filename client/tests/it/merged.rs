@@ -699,9 +699,9 @@ fn every_undelivered_post_is_in_a_reported_gap() {
                 .take_while(|number| sent_at(*number) < settled)
             {
                 let at = sent_at(number) as i64;
-                let is_told = gaps.iter().any(|(from, to)| (*from..*to).contains(&at));
+                let is_reported = gaps.iter().any(|(from, to)| (*from..*to).contains(&at));
                 let is_seen = seen.contains_key(&id_of(group, number));
-                assert!(is_seen || is_told, "seed {seed}, group {group}, {at}: {gaps:?}");
+                assert!(is_seen || is_reported, "seed {seed}, group {group}, {at}: {gaps:?}");
                 missed += u32::from(!is_seen);
             }
         }
