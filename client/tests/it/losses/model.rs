@@ -102,6 +102,19 @@ pub(super) enum RecoveryFaults {
     Refused,
 }
 
+/// How the service answered requests of recoveries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Answers {
+    pub(super) whole: u64,
+    pub(super) refused: u64,
+    pub(super) refused_for_good: u64,
+    pub(super) reset: u64,
+    pub(super) cut: u64,
+    pub(super) closed_early: u64,
+    pub(super) stalled: u64,
+    pub(super) endless: u64,
+}
+
 /// How a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -143,6 +156,7 @@ pub(super) struct World {
     stops: RefCell<Vec<Stop>>,
     rng: RefCell<Rng>,
     pub(super) connections: Cell<u64>,
+    pub(super) answers: Cell<Answers>,
     /// Requests from this time on have no faults.
     pub(super) calm_from: Cell<u64>,
 }
@@ -164,6 +178,7 @@ impl World {
             stops: RefCell::default(),
             rng: RefCell::new(rng),
             connections: Cell::new(0),
+            answers: Cell::default(),
             calm_from: Cell::new(u64::MAX),
         })
     }
@@ -252,8 +267,9 @@ impl Line {
     fn accept_recovery(&mut self, from: u64, to: u64) {
         let world = Rc::clone(&self.world);
         let mut rng = world.rng.borrow_mut();
-        let begun = world.now.get() + rng.below(200);
-        assert!(to <= begun + 1_000, "a request for the future");
+        let now = world.now.get();
+        let begun = now + rng.below(200);
+        assert!(to <= now, "{from} to {to} was requested before the server's clock passed its end, at {now}");
         let (nth, first) = self.share;
         let mut posts: Vec<_> = world.posts.iter().skip(first).step_by(nth).collect();
         posts.retain(|post| (from..to).contains(&post.created));
@@ -265,9 +281,16 @@ impl Line {
         let refused = |status: u16| format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").into_bytes();
         let mut arriving = VecDeque::new();
         let mut end = Some((begun + 20, End::Closed));
-        match (kind, self.recovery) {
-            (0, _) => arriving.push_back((begun, begun, refused(503))),
-            (1, Some(RecoveryFaults::Refused)) => arriving.push_back((begun, begun, refused(400))),
+        let mut answers = world.answers.get();
+        let answer = match (kind, self.recovery) {
+            (0, _) => {
+                arriving.push_back((begun, begun, refused(503)));
+                &mut answers.refused
+            }
+            (1, Some(RecoveryFaults::Refused)) => {
+                arriving.push_back((begun, begun, refused(400)));
+                &mut answers.refused_for_good
+            }
             _ => {
                 let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
                 arriving.push_back((begun, begun, head));
@@ -278,34 +301,47 @@ impl Line {
                 }
                 let middle = begun + rng.below(at - begun + 1);
                 match (kind, self.recovery) {
-                    (2, _) => end = Some((middle, End::Reset)),
-                    (3, _) => end = Some((middle, End::Cut)),
+                    (2, _) => {
+                        end = Some((middle, End::Reset));
+                        &mut answers.reset
+                    }
+                    (3, _) => {
+                        end = Some((middle, End::Cut));
+                        &mut answers.cut
+                    }
                     (4, _) => {
                         arriving.retain(|(at, ..)| *at <= middle);
                         end = Some((middle, End::Closed));
+                        &mut answers.closed_early
                     }
                     (5, _) => {
                         arriving.retain(|(at, ..)| *at <= middle);
                         end = None;
+                        &mut answers.stalled
                     }
                     (6, Some(RecoveryFaults::Endless)) => {
                         let times = (1..400).map(|count| at + count * 20_000);
                         arriving.extend(times.map(|at| (at, at, line(""))));
                         end = None;
+                        &mut answers.endless
                     }
                     _ => {
                         arriving.push_back((at, at, b"0\r\n\r\n".to_vec()));
                         end = Some((at + rng.below(2_000), End::Closed));
+                        &mut answers.whole
                     }
                 }
             }
-        }
+        };
+        *answer += 1;
+        world.answers.set(answers);
         self.link = Some(Link { arriving, end });
         self.streams.borrow_mut().push((begun, begun));
     }
 
     /// Accepts the request. All bytes of this connection are then determined.
     fn accept(&mut self) {
+        assert!(self.link.is_none(), "a request on a connection that is already in use");
         let request = String::from_utf8(std::mem::take(&mut self.request)).unwrap();
         if let [Some(from), Some(to)] = ["startTime", "endTime"].map(|name| time_of(&request, name)) {
             return self.accept_recovery(from, to);
