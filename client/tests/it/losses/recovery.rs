@@ -509,8 +509,11 @@ fn run(world: &Rc<World>, seed: u64, faults: RecoveryFaults) -> Counts {
                     seen.is_changed = false;
                     if let Some(position) = run.position(&merged, &ledger) {
                         run.check_losses(&mut ledger, &position);
-                        if now >= stored_at {
+                        // Only processes of the first half are killed.
+                        if now >= stored_at && now < calm_from {
                             stored = Some((run.store(&position, &ledger), ledger.clone()));
+                        }
+                        if now >= stored_at {
                             stored_at = now + rng.below(40_000);
                         }
                     }
