@@ -213,6 +213,15 @@ impl World {
                 let mut lines = self.lines.iter().enumerate().filter(of_group);
                 lines.any(|(index, line)| line.margin.excuses(post, index))
             };
+            if self.lines.iter().filter(|line| line.group == group).all(|line| line.streaming_since.is_some())
+            {
+                let of_line = |(index, _): (usize, &Line)| self.sessions[index].covered_until();
+                let lines = self.lines.iter().enumerate().filter(of_group).filter_map(of_line).min();
+                assert!(
+                    Some(covered) >= lines,
+                    "I6: covered until {covered:?}, but all connections until {lines:?}"
+                );
+            }
             let covered = covered.as_millis() - self.clock_error;
             self.statistics.lost += judge.check(covered, service, self.now, is_excused);
         }
