@@ -303,9 +303,9 @@ impl World {
             self.wait(index, arrival.unwrap_or(u64::MAX).min(until.as_nanos()));
             return false;
         }
-        if now >= until && line.timer_at != self.now && of.rng.chance(50) {
+        if now >= until && line.timer_after != Some(line.model.content_at()) && of.rng.chance(50) {
             // The timer of a late driver is first.
-            line.timer_at = self.now;
+            line.timer_after = Some(line.model.content_at());
             core(|| self.sessions[index].handle_timeout(now));
             let step = self.sessions[index].poll();
             assert_eq!(step, Step::Read { until }, "I8: a deadline passed, and input was not read first");

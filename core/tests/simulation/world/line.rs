@@ -40,8 +40,8 @@ pub(super) struct Line {
     pub(super) late: u64,
     /// The next wait ends halfway.
     pub(super) early: bool,
-    /// When a timer was reported although input was waiting.
-    pub(super) timer_at: u64,
+    /// When content had last arrived, when a timer was reported although input was waiting.
+    pub(super) timer_after: Option<u64>,
     /// The next read is given an earlier time.
     pub(super) back: u64,
     /// So is the read of the next head.
@@ -93,7 +93,7 @@ impl Line {
             hold: 0,
             late: 0,
             early: false,
-            timer_at: u64::MAX,
+            timer_after: None,
             back: 0,
             head_back: 0,
             clock_error: 0,
