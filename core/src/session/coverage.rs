@@ -252,7 +252,7 @@ impl Coverage {
     /// Returns the time since which Posts may be missing. Returns `None` before the first stream,
     /// and while no gap is open.
     pub(super) fn gap_from(&self, clock: WallClock) -> Option<UnixTime> {
-        self.gap.map(|start| start.server.unwrap_or_else(|| start.local(clock)))
+        self.gap.map(|start| start.time(clock))
     }
 
     /// Returns how long Posts have been missing, by the clock that shows the longer time; `None` if
@@ -275,7 +275,7 @@ impl Coverage {
     pub(super) fn covered_until(&self, clock: WallClock) -> Option<UnixTime> {
         if self.stream.is_some() && self.gap.is_none() {
             let start = self.gap_start(clock);
-            return Some(start.server.unwrap_or_else(|| start.local(clock)));
+            return Some(start.time(clock));
         }
         self.gap_from(clock)
     }
@@ -379,7 +379,7 @@ impl Coverage {
         let server = ServerClock::new(date, self.requested_at, now, clock, self.server);
         let latest = server.latest_at(now);
         let gap = self.gap.map(|start| {
-            let from = start.server.unwrap_or_else(|| start.local(clock));
+            let from = start.time(clock);
             Gap {
                 from: from.min(latest),
                 to: latest,
@@ -581,8 +581,15 @@ impl Notices {
 }
 
 impl GapStart {
+    /// Returns the start in the server's time, or by the local clocks if that is unknown.
+    fn time(self, clock: WallClock) -> UnixTime {
+        self.server.unwrap_or_else(|| self.local(clock))
+    }
+
     /// Returns the start by the local clocks: the earlier of the wall-clock time recorded then, and
     /// the same instant converted with the current wall clock; less the margin.
+    // Without copies in each caller, programs are smaller.
+    #[inline(never)]
     fn local(self, clock: WallClock) -> UnixTime {
         self.unix.min(clock.unix_at(self.at)).saturating_sub(self.margin)
     }
