@@ -471,7 +471,8 @@ where
     }
 
     /// Returns each group that has streamed, with the time before which every Post of it was
-    /// delivered or reported as missing. `covered` as for [`Self::handle_connected`].
+    /// delivered or reported as missing. It holds while no session has a pending event. `covered` as
+    /// for [`Self::handle_connected`].
     pub fn covered_until<'a>(
         &'a self,
         covered: impl Fn(ConnectionId) -> Option<UnixTime> + 'a,
@@ -521,6 +522,8 @@ where
         let backfill_minutes = own.map_or(0, |own| own.backfill_minutes);
         let group = self.records.as_ref()[connection.index()].group;
         let is_first = !self.group_state(group).is_begun;
+        // What the other connections have confirmed stays settled, whatever this one confirms.
+        self.settle(group, &covered);
         let record = &mut self.records.as_mut()[connection.index()];
         record.state = ConnectionState::Streaming;
         record.since = begun.at;
@@ -584,11 +587,16 @@ where
         is_over: bool,
         covered: impl Fn(ConnectionId) -> Option<UnixTime>,
     ) -> Outage {
-        let record = &mut self.records.as_mut()[connection.index()];
+        let record = &self.records.as_ref()[connection.index()];
         let was_streaming = record.state == ConnectionState::Streaming;
+        let (group, is_backfilled) = (record.group, record.is_backfilled);
+        if was_streaming {
+            // What this connection has confirmed stays settled.
+            self.settle(group, |of| if of == connection { gap_from } else { covered(of) });
+        }
+        let record = &mut self.records.as_mut()[connection.index()];
         record.state = if is_over { ConnectionState::Over } else { ConnectionState::Away };
         let (true, Some(gap_from)) = (was_streaming, gap_from) else { return Outage::default() };
-        let (group, is_backfilled) = (record.group, record.is_backfilled);
         record.downtime.begin(gap_from);
         if is_backfilled {
             // Backfill that was requested for a reported gap may be incomplete.

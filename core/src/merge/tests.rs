@@ -482,10 +482,32 @@ fn a_stream_is_covered_beyond_a_reported_gap_without_another_event() {
     assert_eq!(reported.map(|gap| (gap.from, gap.to)), Some((unix(5_000), unix(8_000))));
     assert_eq!(until(&merge, 5_000, 5_000), [unix(5_000)]);
     assert_eq!(until(&merge, 9_000, 5_000), [unix(9_000)]);
-    // The other connection's backfill may be incomplete.
-    assert_eq!(merge.connect(id(1), own, start(8_000), |_| Some(unix(5_000))), None);
-    assert_eq!(until(&merge, 9_000, 5_000), [unix(5_000)]);
-    assert_eq!(until(&merge, 9_000, 8_500), [unix(9_000)]);
+    // The other connection's backfill is incomplete for a while.
+    let covered = |of: ConnectionId| Some(unix([9_000, 5_000][of.index()]));
+    assert_eq!(merge.connect(id(1), own, start(8_000), covered), None);
+    for second in [5_000, 8_500] {
+        assert_eq!(until(&merge, 9_000, second), [unix(9_000)]);
+    }
+}
+
+#[test]
+fn the_covered_time_of_a_group_stays_when_its_last_connection_ends() {
+    for is_over in [false, true] {
+        let mut merge = merge(&[0]);
+        let until = |merge: &Merge<Vec<u64>, Vec<ConnectionStats>>, covered: u64| {
+            let mut groups = merge.covered_until(move |_| Some(unix(covered)));
+            groups.next().map(|(_, until)| until)
+        };
+        merge.connect(id(0), None, start(1_000), |_| None);
+        merge.handle_disconnected(id(0), Some(unix(2_000)), false, |_| Some(unix(2_000)));
+        // The first Post is older than the end of the gap.
+        let own = gap(2_000, 3_000, 0);
+        assert!(merge.connect(id(0), Some(own), start(3_000), |_| Some(unix(2_000))).is_some());
+        merge.handle_resumed(id(0), &own, |_| Some(unix(2_500)));
+        assert_eq!(until(&merge, 90_000), Some(unix(90_000)));
+        merge.handle_disconnected(id(0), Some(unix(91_000)), is_over, |_| Some(unix(91_000)));
+        assert_eq!(until(&merge, 91_000), Some(unix(91_000)));
+    }
 }
 
 #[test]

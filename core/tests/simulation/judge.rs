@@ -16,11 +16,13 @@ pub(crate) struct Judge {
     gaps: Vec<(u64, u64)>,
     /// The connections whose deliveries count.
     mask: u8,
+    /// The time up to which Posts were checked.
+    pub(crate) covered: u64,
 }
 
 impl Judge {
     pub(crate) const fn new(mask: u8) -> Self {
-        Self { cursor: 0, promised_from: None, gaps: Vec::new(), mask }
+        Self { cursor: 0, promised_from: None, gaps: Vec::new(), mask, covered: 0 }
     }
 
     /// Reports the first stream, whose head was sent at `unix`. Earlier Posts are not promised.
@@ -30,12 +32,12 @@ impl Judge {
 
     /// Starts over: a process without a checkpoint promises nothing about the time before.
     pub(crate) fn forget(&mut self) {
-        self.promised_from = None;
+        (self.promised_from, self.covered) = (None, 0);
     }
 
     /// Continues an earlier process, which was responsible for all Posts created before `unix`.
     pub(crate) fn resume_from(&mut self, unix: u64, service: &Service) {
-        self.promised_from = Some(0);
+        (self.promised_from, self.covered) = (Some(0), unix);
         self.cursor = self.cursor.max(service.first_from(unix));
     }
 
@@ -81,6 +83,10 @@ impl Judge {
         lost
     }
 }
+
+/// The covered time goes back by at most this, in milliseconds: by a wider margin, or by a repeated
+/// Post, at most ten minutes old, if it is the first one of its stream.
+pub(crate) const BACK_MAX: u64 = MARGIN + 2 * DELAY_MAX + 601_000;
 
 /// The smallest margin of gaps, and the largest delay that widens it, in milliseconds.
 const MARGIN: u64 = 1_000;

@@ -9,7 +9,7 @@ use powerstream_core::time::Instant;
 use super::line::Line;
 use super::{SECRET, World, core};
 use crate::invariants::Phase;
-use crate::judge::Judge;
+use crate::judge::{BACK_MAX, Judge};
 use crate::network::{End, Expected};
 use crate::service::{Post, SEC, Service};
 use crate::transcript::{digest, note, note_numbers};
@@ -222,7 +222,13 @@ impl World {
                     "I6: covered until {covered:?}, but all connections until {lines:?}"
                 );
             }
-            let covered = covered.as_millis() - self.clock_error;
+            let covered = covered.as_millis();
+            let before = std::mem::replace(&mut judge.covered, covered);
+            assert!(
+                covered + BACK_MAX + self.clock_error >= before,
+                "I6: the covered time went back from {before} to {covered}"
+            );
+            let covered = covered - self.clock_error;
             self.statistics.lost += judge.check(covered, service, self.now, is_excused);
         }
         if self.now >= self.checkpoint_at {
