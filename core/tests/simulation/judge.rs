@@ -16,13 +16,13 @@ pub(crate) struct Judge {
     gaps: Vec<(u64, u64)>,
     /// The connections whose deliveries count.
     mask: u8,
-    /// The time up to which Posts were checked.
-    pub(crate) covered: u64,
+    /// The latest time that all connections that streamed had confirmed.
+    pub(crate) confirmed: u64,
 }
 
 impl Judge {
     pub(crate) const fn new(mask: u8) -> Self {
-        Self { cursor: 0, promised_from: None, gaps: Vec::new(), mask, covered: 0 }
+        Self { cursor: 0, promised_from: None, gaps: Vec::new(), mask, confirmed: 0 }
     }
 
     /// Reports the first stream, whose head was sent at `unix`. Earlier Posts are not promised.
@@ -32,12 +32,12 @@ impl Judge {
 
     /// Starts over: a process without a checkpoint promises nothing about the time before.
     pub(crate) fn forget(&mut self) {
-        (self.promised_from, self.covered) = (None, 0);
+        (self.promised_from, self.confirmed) = (None, 0);
     }
 
     /// Continues an earlier process, which was responsible for all Posts created before `unix`.
     pub(crate) fn resume_from(&mut self, unix: u64, service: &Service) {
-        (self.promised_from, self.covered) = (Some(0), unix);
+        (self.promised_from, self.confirmed) = (Some(0), unix);
         self.cursor = self.cursor.max(service.first_from(unix));
     }
 
@@ -84,7 +84,7 @@ impl Judge {
     }
 }
 
-/// The covered time goes back by at most this, in milliseconds: by a wider margin, or by a repeated
+/// A confirmed time goes back by at most this, in milliseconds: by a wider margin, or by a repeated
 /// Post, at most ten minutes old, if it is the first one of its stream.
 pub(crate) const BACK_MAX: u64 = MARGIN + 2 * DELAY_MAX + 601_000;
 
