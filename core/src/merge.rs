@@ -471,8 +471,8 @@ where
     }
 
     /// Returns each group that has streamed, with the time before which every Post of it was
-    /// delivered or reported as missing. It holds while no session has a pending event. `covered` as
-    /// for [`Self::handle_connected`].
+    /// delivered or reported as missing. It holds while no session has a pending event. `covered`
+    /// as for [`Self::handle_connected`].
     pub fn covered_until<'a>(
         &'a self,
         covered: impl Fn(ConnectionId) -> Option<UnixTime> + 'a,
