@@ -71,6 +71,8 @@ pub(crate) struct World {
     restart_at: Option<u64>,
     /// The stored checkpoints, the newest last.
     checkpoints: Vec<Vec<u8>>,
+    /// The newest of them was damaged.
+    is_damaged: bool,
     checkpoint_at: u64,
     checkpoint_every: u64,
     calm_at: u64,
@@ -121,6 +123,7 @@ impl World {
             fault_at: start + rng.about(faults.process_every),
             restart_at: None,
             checkpoints: Vec::new(),
+            is_damaged: false,
             checkpoint_at: start,
             checkpoint_every: rng.range(1, 300) * (fault_every / 60).max(SEC / 2),
             calm_at: start + length,

@@ -68,13 +68,17 @@ impl World {
         while let (None, Some(stored)) = (&position, self.checkpoints.last()) {
             match core(|| Checkpoint::decode(stored)) {
                 Ok(checkpoint) => {
-                    assert_eq!(checkpoint.stream(), 7, "I2: a damaged checkpoint was accepted");
+                    assert!(!self.is_damaged, "I2: a damaged checkpoint was accepted");
+                    assert_eq!(checkpoint.stream(), 7, "I2: another checkpoint");
                     let mut ids: Vec<_> = checkpoint.ids().collect();
                     ids.reverse();
                     position = Some((checkpoint.covered_until().collect(), ids));
                 }
                 // A damaged one: the one before is used.
-                Err(_) => drop(self.checkpoints.pop()),
+                Err(_) => {
+                    assert!(std::mem::take(&mut self.is_damaged), "I2: a good checkpoint was refused");
+                    self.checkpoints.pop();
+                }
             }
         }
         note(
@@ -141,6 +145,7 @@ impl World {
                     } else {
                         stored.truncate(at);
                     }
+                    self.is_damaged = true;
                 }
                 self.stop_process(SEC);
             }
