@@ -249,7 +249,11 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
             return (if event.is_some() { 0 } else { input.len() }, event);
         }
         // A call without input is not a read: it cannot show that everything sent has arrived.
-        if input.is_empty() && now != self.coverage.read_at() && !self.connection.is_ending() {
+        if input.is_empty()
+            && now != self.coverage.read_at()
+            && !self.connection.is_ending()
+            && !self.connection.is_length_reached()
+        {
             return (0, None);
         }
         let mut at = 0;

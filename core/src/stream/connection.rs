@@ -428,6 +428,12 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Connection<S> {
         matches!(self.phase, Phase::Last | Phase::Ending)
     }
 
+    /// Returns true if no byte of a body of known length is missing. The next [`Self::scan`]
+    /// returns its end, without input.
+    pub(crate) const fn is_length_reached(&self) -> bool {
+        matches!(self.phase, Phase::Stream) && self.content == 0 && self.body.is_length_reached()
+    }
+
     /// Returns the next deadline. It changes with every `handle_*` call and every [`Self::scan`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {

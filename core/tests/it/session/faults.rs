@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use powerstream_core::endpoint;
 use powerstream_core::liveness::TimeoutKind;
-use powerstream_core::session::{DisconnectReason, Origin};
+use powerstream_core::session::{DisconnectReason, Origin, Session, Step};
 use powerstream_core::time::{TimeRange, UnixTime};
 use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 
@@ -100,6 +100,34 @@ fn last_message_without_delimiter_takes_effect_if_the_body_is_complete() {
             } else {
                 assert_eq!((first.announced, first.undelivered), (None, length as u64));
             }
+        }
+    }
+}
+
+/// A consumer may take the last event, and ask for the next one seconds later.
+#[test]
+fn end_of_a_body_of_known_length_does_not_depend_on_when_it_is_asked_for() {
+    for (response, events) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", 1),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n{}\r\n", 2),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\r\n", 2),
+        ("HTTP/1.1 204 x\r\n\r\n", 1),
+    ] {
+        for later in [0, 1, 10_000] {
+            let config = config();
+            let storage = vec![0; config.storage_bytes()];
+            let mut session = Session::new(storage, &config, 1, at(0), Network::new([]).unix()).unwrap();
+            session.handle_timeout(at(0));
+            session.handle_connected(at(0));
+            session.handle_written(usize::MAX, at(0));
+            let mut input = response.as_bytes();
+            for _ in 0..events {
+                let (consumed, event) = session.decode(input, at(0));
+                assert!(event.is_some(), "{response:?}");
+                input = &input[consumed..];
+            }
+            assert!(session.decode(input, at(later)).1.is_none());
+            assert_eq!(session.poll(), Step::Close, "{response:?} after {later} ms");
         }
     }
 }
