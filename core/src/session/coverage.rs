@@ -88,6 +88,10 @@ const GAP_MARGIN: Duration = Duration::from_secs(1);
 /// for a second longer, and may have been sent a second later after its creation.
 const QUIET_MARGIN: Duration = Duration::from_secs(2);
 
+/// After a longer pause of the consumer, input may have waited for it. Input that is read within
+/// this time after the pause has.
+const CONSUMER_PAUSE: Duration = Duration::from_secs(1);
+
 /// A Post may be out of order by this multiple of the largest disorder seen.
 const DISORDER_FACTOR: u64 = 2;
 
@@ -109,6 +113,8 @@ pub(super) struct Coverage {
     read_at: Instant,
     /// The last read left input unread.
     has_backlog: bool,
+    /// Input that is read until this time has waited for a consumer that was busy.
+    busy_until: Instant,
     /// Everything sent before this time was read, as the last earlier read that emptied the
     /// transport proved.
     emptied_at: Instant,
@@ -199,6 +205,7 @@ impl Coverage {
         Self {
             read_at: now,
             has_backlog: false,
+            busy_until: now,
             emptied_at: now,
             at_boundary: true,
             may_queue: false,
@@ -351,7 +358,8 @@ impl Coverage {
     /// unless this read may be late by more than the time between the two.
     #[cold]
     fn handle_unusual_read(&mut self, now: Instant, pause: u64) -> Instant {
-        let (behind, late) = self.lateness.handle_unusual_read(pause, self.has_backlog);
+        let (behind, late) =
+            self.lateness.handle_unusual_read(pause, self.has_backlog || now <= self.busy_until);
         if let (Some(late), true) = (late, self.stream.is_some()) {
             self.notices.add_late(late);
         }
@@ -361,6 +369,13 @@ impl Coverage {
     /// Reports that the last read left input unread.
     pub(super) fn handle_backlog(&mut self) {
         self.has_backlog = true;
+    }
+
+    /// Reports that the consumer was busy with events from the last read until `now`.
+    pub(super) fn handle_resume(&mut self, now: Instant) {
+        if now.saturating_since(self.read_at) > CONSUMER_PAUSE {
+            self.busy_until = now.saturating_add(CONSUMER_PAUSE);
+        }
     }
 
     /// Reports the head of a stream, and the server's `Date`. Returns the gap before it.

@@ -11,17 +11,19 @@
 //!
 //! Pauses of more than a second also bound how late messages without a creation time may be:
 //!
-//! - The path may have caused the last pause. It may have stalled already during the pause before,
-//!   if the reader was busy then. So the first read after a stall is late by at most the sum of the
-//!   two pauses. Reads that leave input behind do not end a pause.
+//! - The path or the reader may have caused the last pause, and the other one the pause before. So
+//!   a read is late by at most the sum of the two pauses. Reads that leave input behind do not end
+//!   a pause. Neither do reads that found input at once after the consumer was busy for more than a
+//!   second.
 //! - What a stall held may arrive in any number of reads. So reads that follow quickly do not show
-//!   that the path has caught up. The bound shrinks by 1 s every 4 s, down to the last two pauses.
+//!   that the path has caught up. The bound, and the longest pause to which the next one is added,
+//!   shrink by 1 s every 4 s.
 //! - After a Post, lateness counts from that Post, so the bound starts at 0 again.
 //!
 //! ```text
 //!   sent    10        20        30        40        50        60      keep-alives
 //!   read    10        20 - stall ----------------- 49 49.001  50      60
-//!   late    10        20                           39 39      38.75   36.25   at most
+//!   late    10        20                           39 39      38.75   38.75   at most
 //! ```
 //!
 //! Each episode causes one [`Late`] event. An episode of late Posts ends when Posts lag at most 2.5
@@ -80,16 +82,16 @@ pub(super) struct Lateness {
 struct Pauses {
     /// How late the last read may have been; 0 if at most a second.
     behind: u64,
-    /// The last pause, with those before it that ended with input left behind; 0 if at most a
-    /// second.
-    last: u64,
+    /// The longest pause of more than a second, less a quarter of the time since. Pauses that ended
+    /// with input left behind count as one.
+    before: u64,
     /// The longest pause, less a quarter of the time since.
     longest: u64,
 }
 
 impl Lateness {
     pub(super) const NONE: Self =
-        Self { pauses: Pauses { behind: 0, last: 0, longest: 0 }, lag: None, lags: false };
+        Self { pauses: Pauses { behind: 0, before: 0, longest: 0 }, lag: None, lags: false };
 
     /// Restarts with the reads of a new stream. The usual lag of Posts stays.
     pub(super) fn handle_stream_begun(&mut self) {
@@ -103,17 +105,22 @@ impl Lateness {
         self.pauses.behind == 0 && pause <= SECOND
     }
 
-    /// Reports an unusual read, and whether the previous one left input behind. Returns how late it
-    /// may be, in nanoseconds, and the episode that it starts.
+    /// Reports an unusual read, and whether its input was left behind by the previous read or the
+    /// consumer. Returns how late it may be, in nanoseconds, and the episode that it starts.
     pub(super) fn handle_unusual_read(&mut self, pause: u64, has_backlog: bool) -> (u64, Option<Late>) {
-        let Pauses { behind, last, longest } = self.pauses;
+        let Pauses { behind, before, longest } = self.pauses;
         let was_late = longest > LATE_PAUSE || self.lags;
         let passed = pause / RECOVERY;
-        let before = if has_backlog { last } else { 0 };
-        let behind = behind.saturating_sub(passed).max(pause.saturating_add(last));
+        let counted = if pause > SECOND { pause } else { 0 };
+        let (behind, before) = if has_backlog {
+            (behind.saturating_add(pause), before.saturating_add(counted))
+        } else {
+            let added = pause.saturating_add(before);
+            (behind.saturating_sub(passed).max(added), before.saturating_sub(passed).max(counted))
+        };
         self.pauses = Pauses {
             behind: if behind > SECOND { behind } else { 0 },
-            last: before.saturating_add(if pause > SECOND { pause } else { 0 }),
+            before,
             longest: longest.saturating_sub(passed).max(pause),
         };
         let late = Late { kind: LateKind::Read, by: Duration::from_nanos(pause) };
@@ -179,16 +186,20 @@ mod tests {
     }
 
     #[test]
-    fn a_read_may_be_late_by_the_two_pauses_before_it_if_they_are_longer_than_a_second() {
+    fn a_read_may_be_late_by_its_pause_and_a_longer_one_before_it() {
         assert_eq!(behind(&[1_000, 1_000, 1_001, 1_000, 1_000]), [0, 0, 1_001, 2_001, 1_751]);
-        assert_eq!(behind(&[20_000, 10_000, 20_000, 1]), [20_000, 30_000, 30_000, 29_999]);
-        // 1.2 s, less a quarter of 800 ms, is a second.
-        assert_eq!(behind(&[1_200, 0, 800]), [1_200, 1_200, 0]);
+        // The pause of 20 s counts as 17.5 s after another 10 s.
+        assert_eq!(behind(&[20_000, 10_000, 20_000, 1]), [20_000, 30_000, 37_500, 37_499]);
+        // Reads that follow quickly do not end it: the reader may have been busy then.
+        assert_eq!(behind(&[25_000, 0, 18_000]), [25_000, 25_000, 43_000]);
+        assert_eq!(behind(&[20_000; 4])[1..], [40_000; 3]);
+        // A pause of a second or less counts too if it follows a longer one.
+        assert_eq!(behind(&[1_200, 0, 800]), [1_200, 1_200, 2_000]);
     }
 
     #[test]
     fn reads_after_a_long_pause_stay_late_for_four_times_as_long() {
-        assert_eq!(behind(&[29_000, 1, 1, 998])[1..], [29_001, 29_000, 28_751]);
+        assert_eq!(behind(&[29_000, 1, 1, 998])[1..], [29_001, 29_000, 29_997]);
         let late = behind(&[&[29_000][..], &[100; 29_000 * 4 / 100]].concat());
         let since_recovery = late.iter().rev().take_while(|late| **late == 0).count();
         // The last second does not count.
@@ -197,12 +208,12 @@ mod tests {
 
     #[test]
     fn a_read_that_left_input_behind_does_not_end_a_pause() {
-        for (has_backlog, late) in [(false, 10_500), (true, 18_000)] {
+        for (has_backlog, late) in [(false, 13_000), (true, 18_000)] {
             let mut lateness = Lateness::NONE;
             for pause in [8_000, 4_000] {
                 lateness.handle_unusual_read(millis(pause), has_backlog);
             }
-            // Two pauses, less what has passed; or all three.
+            // The last pause and the first one, less a quarter of 4 s; or all three.
             assert_eq!(lateness.handle_unusual_read(millis(6_000), false).0, millis(late));
         }
     }

@@ -377,6 +377,7 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
         if self.is_paused {
             self.is_paused = false;
             self.connection.handle_pause(now.saturating_since(self.coverage.read_at()));
+            self.coverage.handle_resume(now);
         }
     }
 

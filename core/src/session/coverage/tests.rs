@@ -24,9 +24,9 @@ const fn post(time: UnixTime) -> Option<PostId> {
     Some(PostId::new((time.as_millis() - 1_288_834_974_657) << 22))
 }
 
-/// Reads twice, a microsecond apart, so that only one long pause counts.
+/// Reads as if a Post had come before, so that only the last pause counts.
 fn arrive(coverage: &mut Coverage, seconds: u64, is_between: bool) {
-    coverage.handle_read(Instant::from_nanos(at(seconds).as_nanos() - 1_000), is_between);
+    coverage.lateness.handle_stream_begun();
     coverage.handle_read(at(seconds), is_between);
 }
 
@@ -203,7 +203,7 @@ fn a_read_that_left_input_behind_proves_nothing() {
     coverage.handle_message(None);
     assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
     read(&mut coverage, 40);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(18)));
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(28)));
 }
 
 #[test]
@@ -467,7 +467,7 @@ fn keep_alives_after_a_stall_may_be_as_late_as_the_last_two_pauses() {
         from(49_000, 8_000);
         from(49_001, 8_001);
         from(50_000, 9_250);
-        from(60_000, 21_750);
+        from(60_000, 19_250);
         if has_post {
             read_posts(&mut coverage, 61_000, &[60_900]);
             read_keep_alive(&mut coverage, 71_000);
@@ -500,6 +500,40 @@ fn a_stall_while_the_reader_is_busy_may_be_as_long_as_two_pauses() {
     // The keep-alive of 14.9 s. Posts may have been created from then on.
     read_keep_alive(&mut coverage, 34_000);
     assert_eq!(start(&coverage, 0), 8_000);
+}
+
+/// After a stall, a few bytes are read. The rest waits while the reader is busy, up to two times.
+#[test]
+fn pauses_of_the_reader_after_the_first_bytes_of_a_stall_add_to_it() {
+    for (is_consumer, pauses) in [(false, 1), (true, 1), (true, 2)] {
+        let mut coverage = begun_with(0);
+        read_posts(&mut coverage, 9_020, &[9_000]);
+        for millis in [34_000, 34_001] {
+            read_keep_alive(&mut coverage, millis);
+        }
+        for pause in 1..=pauses {
+            let millis = 34_001 + pause * 18_000;
+            if is_consumer {
+                coverage.handle_resume(at_ms(millis));
+            }
+            read_keep_alive(&mut coverage, millis);
+            read_keep_alive(&mut coverage, millis + 1);
+            // The keep-alive of 9.1 s. Posts may have been created from then on.
+            assert!(start(&coverage, 0) < 8_100, "{is_consumer} {pause}: {}", start(&coverage, 0));
+        }
+    }
+    // A consumer that was busy, but not for long, or longer ago, makes nothing late.
+    for (pause, read_after) in [(1_000, 0), (5_000, 1_001)] {
+        let mut coverage = begun_with(0);
+        read_posts(&mut coverage, 9_020, &[9_000]);
+        for number in 1..20 {
+            let millis = 9_020 + number * (pause + read_after);
+            coverage.handle_resume(at_ms(millis - read_after));
+            read_keep_alive(&mut coverage, millis);
+        }
+        let behind = (9_020 + 19 * (pause + read_after)) as i64 - start(&coverage, 0);
+        assert!(behind < 3_100 + 2 * (pause + read_after) as i64, "{behind}");
+    }
 }
 
 #[test]
