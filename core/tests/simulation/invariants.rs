@@ -140,13 +140,12 @@ impl Model {
     }
 
     pub(crate) fn handle_connected(&mut self, now: u64, asked_backfill: bool) {
-        self.phase = Phase::Requesting { since: now };
+        (self.phase, self.meter) = (Phase::Requesting { since: now }, Meter::new(true));
         self.asked_backfill = asked_backfill;
     }
 
     pub(crate) fn handle_requested(&mut self, now: u64) {
         self.read_at = now;
-        self.meter = Meter::new(true);
     }
 
     /// Reports a read of bytes at the time `at`, which the session is given.

@@ -29,6 +29,10 @@ use crate::transcript::{self, note};
 /// A start of the clock that no counter's limit is near.
 const PLAIN_START: u64 = 1 << 40;
 
+/// A stream that began after the faults is covered up to this time ago, in milliseconds: backfill
+/// takes five minutes at most, and lateness, keep-alives and margins less than another 90 s.
+const COVERED_BEHIND_MAX: u64 = 390_000;
+
 const TOKEN: &str = "AAAAtoken-never-to-be-printed-5Zx%3D";
 
 /// The unique part of the token, to search for.
@@ -100,7 +104,7 @@ impl World {
         window.posts = rng.pick(&[8, 100, 1_000]);
         window.age_max = rng.pick(&[None, None, Some(20), Some(600)]).map(Duration::from_secs);
         window.seed = rng.next();
-        let limit = rng.pick(&[600, 601, 2_000, 20_000]);
+        let limit = rng.pick(&[600, 600, 601, 601, 2_000, 2_000, 20_000, 20_000, 110_000]);
         let mut world = Self {
             now: start,
             start,
@@ -220,7 +224,7 @@ impl World {
             let line = &self.lines[index];
             // It has streamed for a while, and something arrived.
             let has_streamed =
-                line.streaming_since.is_some_and(|at| self.now > at.max(self.calm_at) + 4 * MINUTE)
+                line.streaming_since.is_some_and(|at| self.now > at.max(self.calm_at) + 8 * MINUTE)
                     && line.model.content_at() > self.calm_at;
             all &= has_streamed;
             let bound = self.bounds[index].max(line.wake);
@@ -258,6 +262,18 @@ impl World {
     }
 
     fn finish(mut self) -> Statistics {
+        for (session, line) in self.sessions.iter().zip(&mut self.lines) {
+            let covered = session.covered_until().map_or(0, UnixTime::as_millis);
+            let now = self.services[line.group].unix(self.now);
+            // Keep-alives that fill the buffer do not show that no Post waits behind them.
+            let is_small = line.buffer.room().len() < 300;
+            assert!(
+                covered + COVERED_BEHIND_MAX + line.error() >= now
+                    || line.streaming_since.is_none_or(|since| since < self.calm_at)
+                    || is_small,
+                "I6: covered until {covered} at {now}, minutes after the faults"
+            );
+        }
         if self.restart_at.is_none() {
             self.shut_down();
         }
