@@ -100,7 +100,9 @@ impl Connection {
     ) {
         self.is_chunked = !of.rng.chance(10);
         let mut head = Bytes::raw(before);
-        head.wire.extend(responses::head("200 OK", self.is_chunked, &of.date(at)).bytes());
+        // A length next to chunks means nothing.
+        let length = if self.is_chunked && of.rng.chance(3) { "Content-Length: 5\r\n" } else { "" };
+        head.wire.extend(responses::head("200 OK", self.is_chunked, &(of.date(at) + length)).bytes());
         head.events.push_back((head.wire.len(), Expected::Head));
         self.path.send(at, Content::Bytes(Box::new(head)));
         self.begin(at, backfill, failover, of);
@@ -265,7 +267,9 @@ impl Connection {
             live.fault_at = at + of.rng.about(of.faults.stream_every);
             if let Some(fault) = of.faults.one(Stage::Stream, of.rng) {
                 note(at, 8, 3, fault as u64, format_args!("fault {}", fault.text()));
-                self.fault(fault, at, of);
+                if !self.fault(fault, at, of) {
+                    of.faults.cancel(Some(fault));
+                }
             }
             return;
         }
@@ -300,6 +304,31 @@ impl Connection {
         self.message(at, content, Expected::Message { bytes, is_post: false, advice: None });
     }
 
+    /// Sends content that may be longer than the limit of a message.
+    fn limited(&mut self, at: u64, content: &[u8], limit: usize) {
+        if content.len() > limit {
+            self.message(at, content, Expected::Skipped(content.len() as u64));
+        } else {
+            self.junk(at, content);
+        }
+    }
+
+    /// Sends the beginning of a message, up to any byte of it or of its framing.
+    fn part(&mut self, at: u64, rng: &mut Rng) {
+        let content = b"{\"part\":\"aaaaaaa\"}";
+        let mut bytes = Bytes::default();
+        let event = Expected::Message { bytes: content.to_vec(), is_post: false, advice: None };
+        bytes.push(&[content, &b"\r\n"[..]].concat(), Some(event), self.is_chunked, self.chunk);
+        let mut length = rng.below(bytes.wire.len() as u64 + 1) as usize;
+        if !self.is_chunked && (content.len()..content.len() + 2).contains(&length) {
+            // The end of a content without length would complete the message.
+            length = content.len() - 1;
+        }
+        bytes.wire.truncate(length);
+        bytes.events.retain(|(end, _)| *end <= length);
+        self.send(at, bytes);
+    }
+
     /// Returns the Post `back` Posts ago, if this connection sent it in the last ten minutes.
     fn sent(&self, back: u64, at: u64, service: &Service) -> Option<Post> {
         let post = service.get(service.end().checked_sub(back)?)?;
@@ -307,14 +336,15 @@ impl Connection {
         (is_sent && post.created + 600_000 > service.unix(at)).then_some(*post)
     }
 
-    fn fault(&mut self, fault: Fault, at: u64, of: &mut Context<'_>) {
+    /// Injects a fault. Returns false if it can have no effect now.
+    fn fault(&mut self, fault: Fault, at: u64, of: &mut Context<'_>) -> bool {
         let rng = &mut *of.rng;
         let framed = |content: &[u8]| {
             let mut bytes = Bytes::default();
             bytes.push(content, None, self.is_chunked, 100_000);
             bytes
         };
-        let Some(live) = &mut self.live else { return };
+        let Some(live) = &mut self.live else { return false };
         match fault {
             Fault::Coalesce => {
                 for _ in 0..rng.range(2, 60) {
@@ -345,6 +375,9 @@ impl Connection {
                 self.is_over = true;
             }
             Fault::Reset => {
+                if rng.chance(50) {
+                    self.part(at, rng);
+                }
                 let at = at + rng.below(300) * MS;
                 self.cut(at, rng);
             }
@@ -366,14 +399,20 @@ impl Connection {
                 for (end, _) in &mut bytes.events {
                     *end = bytes.wire.len();
                 }
-                (bytes.end, bytes.is_certain) = (Some(End::Ended), true);
+                if rng.chance(30) {
+                    // Without its last bytes, it ends nothing.
+                    bytes.wire.truncate(rng.range(bytes.end_from as u64, bytes.wire.len() as u64) as usize);
+                    bytes.events.clear();
+                } else {
+                    (bytes.end, bytes.is_certain) = (Some(End::Ended), true);
+                    bytes.wire.extend(rng.pick(responses::LEFT_OVER));
+                }
                 self.send(at, bytes);
                 self.close(at + rng.below(2) * SEC, false);
             }
             Fault::LastChunk => self.close(at, false),
             Fault::CloseInMessage => {
-                let bytes = framed(b"{\"id_str\":\"1724648402173460480\",\"te");
-                self.send(at, bytes);
+                self.part(at, rng);
                 self.close(at + rng.below(70) * SEC, false);
             }
             Fault::EndlessLine if self.is_chunked => {
@@ -384,12 +423,16 @@ impl Connection {
             }
             Fault::BrokenChunk if self.is_chunked => {
                 let wire = rng.pick(responses::BROKEN_CHUNKS);
-                let mut bytes = Bytes::ending(wire, End::Protocol);
+                let mut bytes = Bytes::ending(b"", End::Protocol);
                 if wire.starts_with(b"2\r\n\r\n") {
                     // What is before the fault is delivered.
                     bytes.events.push_back((5, Expected::KeepAlive));
                     bytes.end_from = 5;
+                } else if rng.chance(50) {
+                    bytes.push(b"{\"part\":[1", None, true, self.chunk);
+                    bytes.end_from = bytes.wire.len();
                 }
+                bytes.wire.extend(wire);
                 self.send(at, bytes);
                 self.is_over = true;
             }
@@ -447,12 +490,7 @@ impl Connection {
             Fault::Oversize => {
                 let limit = of.limit;
                 let length = rng.pick(&[limit - 1, limit, limit + 1, 10 * limit]);
-                let content = vec![b'x'; length];
-                if length > limit {
-                    self.message(at, &content, Expected::Skipped(length as u64));
-                } else {
-                    self.junk(at, &content);
-                }
+                self.limited(at, &vec![b'x'; length], limit);
             }
             Fault::EndlessMessage => {
                 let piece = framed_piece(self.is_chunked, &[b'y'; 300]);
@@ -460,8 +498,11 @@ impl Connection {
                 self.drip(at, every, &piece, u32::MAX, None);
             }
             Fault::Junk => {
-                let content = rng.pick(responses::JUNK);
-                self.junk(at, content);
+                match rng.below(16) {
+                    0 => self.limited(at, &[b'['; 100_000], of.limit),
+                    1 => self.limited(at, &[b'9'; 10_000], of.limit),
+                    _ => self.junk(at, rng.pick(responses::JUNK)),
+                }
                 if rng.chance(20) {
                     self.message(at, b"  \t", Expected::KeepAlive);
                 }
@@ -487,14 +528,14 @@ impl Connection {
                 }
             }
             Fault::Duplicate => {
-                if let Some(post) = self.sent(rng.range(1, 20), at, of.service) {
-                    self.post(at, &post);
-                }
+                let Some(post) = self.sent(rng.range(1, 20), at, of.service) else { return false };
+                self.post(at, &post);
             }
             Fault::Burst if rng.chance(50) => of.service.burst(at + 600 * SEC),
             Fault::Burst => of.service.pause(at + rng.range(1, 60) * MINUTE),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 

@@ -4,7 +4,8 @@ use crate::random::Rng;
 
 macro_rules! faults {
     ($($name:ident $text:literal $stage:ident,)*) => {
-        /// A kind of fault. Its text starts with its group: T, H, S, C or K, and a number.
+        /// A kind of fault. Its text starts with its row: T, H, S or C with a number, or
+        /// K for the process.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Fault { $($name),* }
 
@@ -13,6 +14,11 @@ macro_rules! faults {
 
             pub(crate) const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
+            }
+
+            /// Returns true if the fault is in the response, not in the attempt to connect.
+            pub(crate) const fn is_of_response(self) -> bool {
+                !matches!(self, Self::ConnectStall | Self::PartialWrite | Self::WriteStall | Self::WriteReset)
             }
 
             const fn stage(self) -> Stage {
@@ -150,6 +156,13 @@ impl Faults {
             self.counts[fault as usize] += 1;
         }
         fires
+    }
+
+    /// Takes back the count of a fault that had no effect.
+    pub(crate) fn cancel(&mut self, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.counts[fault as usize] -= 1;
+        }
     }
 
     /// Returns a fault for an attempt, or none.

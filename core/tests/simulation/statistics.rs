@@ -19,6 +19,8 @@ pub(crate) struct Statistics {
     pub(crate) keep_alives: u64,
     pub(crate) attempts: u64,
     pub(crate) streams: u64,
+    /// Streams of a connection that had streamed before in the same process.
+    pub(crate) reconnects: u64,
     pub(crate) restarts: u64,
     pub(crate) gaps: u64,
     /// Posts that were lost, all in reported gaps.
@@ -39,6 +41,7 @@ impl Default for Statistics {
             keep_alives: 0,
             attempts: 0,
             streams: 0,
+            reconnects: 0,
             restarts: 0,
             gaps: 0,
             lost: 0,
@@ -58,6 +61,7 @@ impl Statistics {
         self.keep_alives += other.keep_alives;
         self.attempts += other.attempts;
         self.streams += other.streams;
+        self.reconnects += other.reconnects;
         self.restarts += other.restarts;
         self.gaps += other.gaps;
         self.lost += other.lost;
@@ -74,8 +78,8 @@ impl Statistics {
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, messages, posts, keep_alives, attempts, streams, restarts, gaps, lost, .. } = self;
-        let reconnects = streams.saturating_sub(*runs);
+        let Self { runs, messages, posts, keep_alives, attempts, streams, .. } = self;
+        let Self { reconnects, restarts, gaps, lost, .. } = self;
         writeln!(
             f,
             "{:.2} connection-years ({:.2} streaming) in {runs} runs, digest {:016x}",

@@ -4,7 +4,7 @@ use super::line::Line;
 use crate::connection::{Connection, Context};
 use crate::faults::Fault;
 use crate::invariants::Phase;
-use crate::network::{Bytes, End, Expected};
+use crate::network::{Bytes, Content, End, Expected};
 use crate::responses;
 use crate::service::{MINUTE, MS, SEC};
 
@@ -18,12 +18,16 @@ impl Line {
         fault: Option<Fault>,
         of: &mut Context<'_>,
     ) {
+        // A fault of the response replaces neither a storm nor the one before it.
+        let cancel = |of: &mut Context<'_>| of.faults.cancel(fault.filter(|fault| fault.is_of_response()));
         let Phase::Requesting { since } = self.model.phase else { panic!("I17: a request out of turn") };
         if let Some((status, _)) = self.storm.filter(|(_, until)| at < *until) {
+            cancel(of);
             return refuse(connection, at, status, of);
         }
         self.storm = None;
         if let Some((kind, _)) = self.flap.filter(|(_, until)| at < *until) {
+            cancel(of);
             return flap(connection, at, kind, of);
         }
         self.flap = None;
@@ -35,12 +39,12 @@ impl Line {
                 connection.stream(at, b"", backfill, false, of);
             }
             Some(Fault::ResetInHead) => {
-                connection.send(at, Bytes::raw(&b"HTTP/1.1 200 OK\r\nX: "[..of.rng.below(20) as usize]));
+                send_head_part(connection, at, of);
                 let at = at + of.rng.below(16) * SEC;
                 connection.cut(at, of.rng);
             }
             Some(Fault::CloseInHead) => {
-                connection.send(at, Bytes::raw(&b"HTTP/1.1 200 OK\r\nX: "[..of.rng.below(20) as usize]));
+                send_head_part(connection, at, of);
                 connection.close(at + of.rng.below(16) * SEC, true);
             }
             Some(Fault::Interim) => {
@@ -78,7 +82,7 @@ impl Line {
                 refuse(connection, at, status, of);
             }
             Some(Fault::Flapping) => {
-                let kind = of.rng.below(5);
+                let kind = of.rng.below(7);
                 self.flap = Some((kind, at + of.rng.range(1, 240) * MINUTE));
                 flap(connection, at, kind, of);
             }
@@ -102,7 +106,8 @@ impl Line {
                 connection.finish();
             }
             Some(Fault::Coding) => {
-                let head = responses::head("200 OK", true, "Content-Encoding: gzip\r\n");
+                let coding = of.rng.pick(responses::CODINGS);
+                let head = responses::head("200 OK", true, &format!("Content-Encoding: {coding}\r\n"));
                 connection.send(at, Bytes::ending(head, End::Protocol));
                 connection.finish();
             }
@@ -111,7 +116,10 @@ impl Line {
                 refuse(connection, at, status, of);
             }
             Some(Fault::Failover) => connection.stream(at, b"", backfill, true, of),
-            _ => connection.stream(at, b"", backfill, false, of),
+            _ => {
+                cancel(of);
+                connection.stream(at, b"", backfill, false, of);
+            }
         }
     }
 }
@@ -122,9 +130,27 @@ fn refuse(connection: &mut Connection, at: u64, status: u16, of: &mut Context<'_
     let refusal = responses::refusal(status, now, &of.date(at), of.rng);
     let end = End::Refused(refusal.status, refusal.wait);
     let end_from = refusal.head.len() - 1;
-    let wire = [refusal.head.as_bytes(), &refusal.body].concat();
-    connection.send(at, Bytes { end_from, ..Bytes::ending(wire, end) });
-    connection.finish();
+    let mut wire = [refusal.head.as_bytes(), &refusal.body].concat();
+    if refusal.body.is_empty() || of.rng.chance(70) {
+        connection.send(at, Bytes { end_from, ..Bytes::ending(wire, end) });
+        return connection.finish();
+    }
+    // The document stops before its end.
+    wire.truncate(refusal.head.len() + of.rng.below(refusal.body.len() as u64) as usize);
+    connection.send(at, Bytes { end_from, end: Some(end), ..Bytes::raw(wire) });
+    let ends_at = at + of.rng.around(15 * SEC);
+    match of.rng.below(3) {
+        0 => connection.finish(),
+        1 => connection.close(ends_at, false),
+        _ => connection.cut(ends_at, of.rng),
+    }
+}
+
+/// Sends a head up to any byte before its last one.
+fn send_head_part(connection: &mut Connection, at: u64, of: &mut Context<'_>) {
+    let head = responses::head("200 OK", true, &of.date(at));
+    let length = of.rng.below(head.len() as u64) as usize;
+    connection.send(at, Bytes::raw(&head.as_bytes()[..length]));
 }
 
 /// Starts a stream and ends it soon.
@@ -133,9 +159,34 @@ fn flap(connection: &mut Connection, at: u64, kind: u64, of: &mut Context<'_>) {
         return connection.close(at, true);
     }
     let mut bytes = Bytes::default();
-    bytes.wire.extend(responses::head("200 OK", true, &of.date(at)).bytes());
+    // A content of known length, which is complete or cut.
+    let content = b"\r\n{\"length\":1}\r\n";
+    let missing = if kind == 6 { 1 + of.rng.below(30) } else { 0 };
+    let length = content.len() as u64 + missing;
+    let (length, is_chunked) = match kind {
+        5 | 6 => (format!("Content-Length: {length}\r\n"), false),
+        _ => (String::new(), true),
+    };
+    bytes.wire.extend(responses::head("200 OK", is_chunked, &(of.date(at) + &length)).bytes());
     bytes.events.push_back((bytes.wire.len(), Expected::Head));
     match kind {
+        5 | 6 => {
+            connection.is_chunked = false;
+            bytes.push(b"\r\n", Some(Expected::KeepAlive), false, 0);
+            let message = b"{\"length\":1}".to_vec();
+            let event = Expected::Message { bytes: message, is_post: false, advice: None };
+            bytes.push(&content[2..], Some(event), false, 0);
+            if kind == 6 {
+                connection.send(at, bytes);
+                connection.path.send(at + of.rng.pick(&[0, MS, 19 * SEC]), Content::Fin(End::Cut));
+            } else {
+                (bytes.end, bytes.end_from, bytes.is_certain) =
+                    (Some(End::Ended), bytes.wire.len() - 1, true);
+                bytes.wire.extend(of.rng.pick(responses::LEFT_OVER));
+                connection.send(at, bytes);
+            }
+            return connection.finish();
+        }
         2 => bytes.push(b"\r\n", Some(Expected::KeepAlive), true, 2),
         3 => {
             let text = responses::SYSTEM[0];

@@ -28,6 +28,7 @@ impl World {
             group,
             streaming_since,
             has_begun,
+            has_streamed,
             tls,
             clock_error,
             gap_error,
@@ -63,6 +64,7 @@ impl World {
                 let unix = service.unix(now);
                 assert_eq!(connected.gap.is_some(), *has_begun, "I6: a gap before each stream but the first");
                 *has_begun = true;
+                statistics.reconnects += u64::from(std::mem::replace(has_streamed, true));
                 margin.handle_stream(unix, asked > 0);
                 judge.handle_first_stream(unix);
                 group_judge.handle_first_stream(unix);
@@ -148,6 +150,13 @@ impl World {
                     // With backfill, the gap before may still be open.
                     *gap_error = if self.backfill { wrong } else { *clock_error };
                 }
+                let counts = session.byte_counts();
+                let content = counts.delivered + counts.separators + counts.skipped;
+                let used = counts.head + counts.framing + content + counts.discarded;
+                // Incomplete messages are discarded, unless the connection ended before.
+                let fits = used + ended.undelivered == counts.received
+                    || used == counts.received && ended.undelivered <= counts.discarded;
+                assert!(fits || matches!(model.phase, Phase::Connecting { .. }), "I5: {counts:?}, {ended:?}");
                 model.handle_disconnected(ended, tls.take(), now);
                 margin.handle_end();
                 if !self.faults.on {

@@ -58,6 +58,8 @@ pub(super) struct Line {
     pub(super) wants_close: bool,
     pub(super) decodes: u64,
     pub(super) has_begun: bool,
+    /// It streamed before in this process.
+    pub(super) has_streamed: bool,
     pub(super) streaming_since: Option<u64>,
 }
 
@@ -104,6 +106,7 @@ impl Line {
             wants_close: false,
             decodes: 0,
             has_begun: false,
+            has_streamed: false,
             streaming_since: None,
         }
     }
@@ -113,7 +116,7 @@ impl Line {
         self.model = Model::new();
         (self.connection, self.attempt, self.wants_close) = (None, None, false);
         self.buffer.clear();
-        (self.wake, self.has_begun) = (now, false);
+        (self.wake, self.has_begun, self.has_streamed) = (now, false, false);
         (self.hold, self.late, self.early, self.back, self.head_back) = (0, 0, false, 0, 0);
         (self.clock_error, self.gap_error) = (0, 0);
         (self.margin, self.cuts) = (Margin::new(), Cuts::new());

@@ -132,7 +132,11 @@ impl World {
             Fault::WallJump if self.has_date => {
                 self.wall = rng.range(0, 200_000_000) as i64 - 100_000_000;
             }
-            Fault::Spurious => self.spurious_calls(index),
+            Fault::WallJump => self.faults.cancel(Some(fault)),
+            Fault::Spurious => {
+                let are_made = self.spurious_calls(index);
+                self.faults.cancel((!are_made).then_some(fault));
+            }
             Fault::Crash => {
                 let after = rng.pick(&[0, SEC, MINUTE, 7 * MINUTE, 2 * HOUR]);
                 self.stop_process(after);
@@ -146,6 +150,8 @@ impl World {
                         stored.truncate(at);
                     }
                     self.is_damaged = true;
+                } else {
+                    self.faults.cancel(Some(fault));
                 }
                 self.stop_process(SEC);
             }
@@ -158,13 +164,13 @@ impl World {
         }
     }
 
-    /// Calls that have no cause have no effect.
-    pub(super) fn spurious_calls(&mut self, index: usize) {
+    /// Calls that have no cause have no effect. Returns false if none can be made now.
+    pub(super) fn spurious_calls(&mut self, index: usize) -> bool {
         let now = self.instant();
         let line = &self.lines[index];
         let session = &mut self.sessions[index];
         if !line.buffer.input().is_empty() || session.is_paused() {
-            return;
+            return false;
         }
         let before = session.poll();
         let until = match before {
@@ -172,7 +178,7 @@ impl World {
             | Step::Write { until }
             | Step::Read { until }
             | Step::Sleep { until } => until,
-            _ => return,
+            _ => return false,
         };
         core(|| {
             if now < until {
@@ -187,6 +193,7 @@ impl World {
             session.handle_closed(now);
         });
         assert_eq!(session.poll(), before, "I17: calls without cause changed the step");
+        true
     }
 
     pub(super) fn shut_down(&mut self) {
