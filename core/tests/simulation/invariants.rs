@@ -39,8 +39,9 @@ pub(crate) struct Model {
     pub(crate) due: VecDeque<Expected>,
     pub(crate) end: PathEnd,
     pub(crate) meter: Meter,
-    /// The last read, at the latest time that the session was given.
+    /// The last read, at the latest time that the session was given, and at its own time.
     read_at: u64,
+    given_at: u64,
     /// When content last arrived, when the unfinished message began, and when a disconnect was
     /// announced, each moved by pauses of the consumer.
     last: u64,
@@ -74,6 +75,7 @@ impl Model {
             end: PathEnd::default(),
             meter: Meter::new(true),
             read_at: 0,
+            given_at: 0,
             last: 0,
             begun: None,
             announced: None,
@@ -153,6 +155,7 @@ impl Model {
         let before = self.meter.content;
         self.meter.push_all(bytes);
         self.read_at = self.read_at.max(at);
+        self.given_at = at;
         if let (Phase::Requesting { .. }, Some(End::Refused(..))) = (self.phase, self.end.why) {
             self.phase = Phase::ErrorBody { since: at };
         }
@@ -190,7 +193,7 @@ impl Model {
     pub(crate) fn handle_unexpected(&mut self) -> bool {
         let is_unexpected = self.is_ambiguous() && self.due.is_empty();
         if is_unexpected {
-            self.handle_complete(self.read_at);
+            self.handle_complete(self.given_at);
         }
         is_unexpected
     }
@@ -251,7 +254,7 @@ impl Model {
     pub(crate) fn handle_announcement(&mut self, advice: Advice) {
         self.advice = Some((advice, self.read_at, false));
         if self.announced.is_none() {
-            self.announced = Some(self.read_at.max(self.last));
+            self.announced = Some(self.given_at.max(self.last));
         }
     }
 
