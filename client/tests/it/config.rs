@@ -11,7 +11,7 @@ use powerstream_client::net::dial::Route;
 use powerstream_client::proxy::Proxy;
 use powerstream_core::dedup::{POSTS_MAX, WindowConfig, WindowError};
 use powerstream_core::endpoint::{self, Endpoint};
-use powerstream_core::http::{Origin, OriginError, RequestError};
+use powerstream_core::http::{BearerToken, Credentials, Origin, OriginError, RequestError};
 use powerstream_core::liveness::TimeoutKind;
 use powerstream_core::session::Session;
 use powerstream_core::time::{Instant, UnixTime};
@@ -51,6 +51,39 @@ fn checks_and_trims_a_token_and_never_shows_it() {
         let request = request(&Config::new(token));
         assert!(request.contains(&format!("\r\nAuthorization: Bearer {SECRET}\r\n")), "{request}");
     }
+}
+
+/// Returns true if a type implements a trait: the inherent constant hides that of the blanket
+/// implementation, if its bound holds.
+macro_rules! implements {
+    ($type:ty, $bound:path) => {{
+        #[allow(dead_code)]
+        trait Otherwise {
+            const IMPLEMENTS: bool = false;
+        }
+        impl<T: ?Sized> Otherwise for T {}
+        struct Of<T: ?Sized>(std::marker::PhantomData<T>);
+        #[allow(dead_code)]
+        impl<T: ?Sized + $bound> Of<T> {
+            const IMPLEMENTS: bool = true;
+        }
+        <Of<$type>>::IMPLEMENTS
+    }};
+}
+
+/// Secrets must not get into texts or files by mistake.
+#[test]
+fn types_that_hold_secrets_cannot_be_displayed_dereferenced_or_serialized() {
+    assert!(implements!(String, std::fmt::Display) && implements!(String, std::ops::Deref));
+    assert!(implements!(String, serde::Serialize));
+    macro_rules! check {
+        ($($type:ty)*) => { $(
+            assert!(!implements!($type, std::fmt::Display), stringify!($type));
+            assert!(!implements!($type, std::ops::Deref), stringify!($type));
+            assert!(!implements!($type, serde::Serialize), stringify!($type));
+        )* };
+    }
+    check!(Token BearerToken<'static> Credentials<'static> Proxy Config);
 }
 
 #[test]
