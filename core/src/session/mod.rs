@@ -372,7 +372,9 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Session<S> {
     }
 
     /// Reports that the driver waits for input again, at `now`. The time since the last input was
-    /// spent on its events, so it does not count toward the idle timeout or a message's deadline.
+    /// spent on its events, so it does not count toward the idle timeout or a message's deadline. If
+    /// it was more than a second, input that is read within the next second has waited, and a gap
+    /// may start earlier.
     pub fn handle_resume(&mut self, now: Instant) {
         if self.is_paused {
             self.is_paused = false;
