@@ -67,9 +67,9 @@
 //! # Which Posts count
 //!
 //! Posts created more than five minutes before the stream began, or that far ahead of the server's
-//! clock, are not live. They are repeated (backfill, recovery, a replayed file) or have ids without
-//! a time. They prove nothing. Posts that arrive before backfill is complete prove nothing either.
-//! Every Post of an array counts.
+//! clock can be, are not live. They are repeated (backfill, recovery, a replayed file) or have ids
+//! without a time. They prove nothing. Posts that arrive before backfill is complete prove nothing
+//! either. Every Post of an array counts.
 
 use core::time::Duration;
 
@@ -459,31 +459,35 @@ impl Coverage {
             self.server_read = (self.read_at, earliest.unwrap_or_default());
         }
         let lag = self.server_read.1.as_millis().wrapping_sub(created.as_millis()) as i64;
-        let Some(newest) = stream.newest.as_mut().filter(|_| lag >= 0) else {
-            self.handle_unusual_post(id, created, lag);
+        let lag = if let Some(newest) = stream.newest.as_mut().filter(|_| lag >= 0) {
+            self.may_queue = false;
+            newest.read_at = self.read_at;
+            if created >= newest.created {
+                newest.created = created;
+                self.newest = Some(id);
+            } else {
+                self.disorder = worse(self.disorder, newest.created, created);
+            }
+            lag
+        } else if let Some(lag) = self.handle_unusual_post(id, created, lag) {
+            lag
+        } else {
             return;
         };
-        self.may_queue = false;
-        newest.read_at = self.read_at;
-        if created >= newest.created {
-            newest.created = created;
-            self.newest = Some(id);
-        } else {
-            self.disorder = worse(self.disorder, newest.created, created);
-        }
         if let Some(late) = self.lateness.handle_post(lag) {
             self.notices.add_late(late);
         }
     }
 
-    /// Handles a Post that is the first live one, or ahead of the server's known clock.
+    /// Handles a Post that is the first live one, or ahead of the server's known clock. Returns its
+    /// lag by the corrected clock, unless it is not live.
     #[cold]
-    fn handle_unusual_post(&mut self, id: PostId, created: UnixTime, lag: i64) {
+    fn handle_unusual_post(&mut self, id: PostId, created: UnixTime, lag: i64) -> Option<i64> {
         self.handle_backfill_complete();
         let margin = self.disorder_margin();
-        let (Some(stream), Some(server)) = (&mut self.stream, &mut self.server) else { return };
-        if lag < -(BACKFILL_TAKES_MAX.as_millis() as i64) {
-            return;
+        let (Some(stream), Some(server)) = (&mut self.stream, &mut self.server) else { return None };
+        if created > server.latest_at(self.read_at).saturating_add(BACKFILL_TAKES_MAX) {
+            return None;
         }
         self.may_queue = false;
         let newest = stream.newest.get_or_insert(Newest { created, read_at: self.read_at });
@@ -507,9 +511,7 @@ impl Coverage {
             server.handle_post_ahead(created, self.read_at);
             self.server_read = (self.read_at, created);
         }
-        if let Some(late) = self.lateness.handle_post(lag) {
-            self.notices.add_late(late);
-        }
+        Some(lag.max(0))
     }
 
     /// Reports a keep-alive.

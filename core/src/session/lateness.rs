@@ -193,6 +193,9 @@ mod tests {
         // Reads that follow quickly do not end it: the reader may have been busy then.
         assert_eq!(behind(&[25_000, 0, 18_000]), [25_000, 25_000, 43_000]);
         assert_eq!(behind(&[20_000; 4])[1..], [40_000; 3]);
+        // Each 4 ms shrink the bound by 1 ms, from 1,104 ms to a second.
+        let shrinking = behind(&[&[1_100][..], &[4; 105]].concat());
+        assert_eq!(shrinking[104..], [1_001, 0]);
         // A pause of a second or less counts too if it follows a longer one.
         assert_eq!(behind(&[1_200, 0, 800]), [1_200, 1_200, 2_000]);
     }
