@@ -483,12 +483,12 @@ impl Coverage {
     /// lag by the corrected clock, unless it is not live.
     #[cold]
     fn handle_unusual_post(&mut self, id: PostId, created: UnixTime, lag: i64) -> Option<i64> {
+        if created > self.server?.latest_at(self.read_at).saturating_add(BACKFILL_TAKES_MAX) {
+            return None;
+        }
         self.handle_backfill_complete();
         let margin = self.disorder_margin();
         let (Some(stream), Some(server)) = (&mut self.stream, &mut self.server) else { return None };
-        if created > server.latest_at(self.read_at).saturating_add(BACKFILL_TAKES_MAX) {
-            return None;
-        }
         self.may_queue = false;
         let newest = stream.newest.get_or_insert(Newest { created, read_at: self.read_at });
         newest.read_at = self.read_at;

@@ -276,9 +276,11 @@ fn two_keep_alives_in_a_row_complete_backfill() {
 fn a_post_newer_than_the_stream_completes_backfill() {
     let mut coverage = backfilling();
     coverage.handle_healthy();
-    coverage.handle_message(Some(PostId::new(20)));
-    coverage.handle_message(post(unix(101)));
-    assert!(coverage.is_backfilling());
+    // The first two are not live.
+    for id in [Some(PostId::new(20)), post(unix(404)), post(unix(101))] {
+        coverage.handle_message(id);
+        assert!(coverage.is_backfilling());
+    }
     coverage.handle_message(post(unix(102)));
     assert!(!coverage.is_backfilling());
     // This Post is the newest one.

@@ -386,7 +386,7 @@ fn backfill_request_is_kept_until_a_stream_was_healthy() {
         Attempt::failing(TransportErrorKind::Refused),
         brief(),
         // Healthy, and with a Post newer than the backfill.
-        Attempt::stream().line(secs(20), &post(id_of(secs(1_000)))).eof(0),
+        Attempt::stream().line(secs(20), &post(id_of(secs(100)))).eof(0),
         brief(),
     ]);
     let run = run(&config, net, secs(60));
