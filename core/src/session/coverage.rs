@@ -358,8 +358,8 @@ impl Coverage {
     /// unless this read may be late by more than the time between the two.
     #[cold]
     fn handle_unusual_read(&mut self, now: Instant, pause: u64) -> Instant {
-        let (behind, late) =
-            self.lateness.handle_unusual_read(pause, self.has_backlog || now <= self.busy_until);
+        let was_waiting = self.has_backlog || now <= self.busy_until;
+        let (behind, late) = self.lateness.handle_unusual_read(pause, was_waiting);
         if let (Some(late), true) = (late, self.stream.is_some()) {
             self.notices.add_late(late);
         }

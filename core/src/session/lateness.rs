@@ -11,13 +11,13 @@
 //!
 //! Pauses of more than a second also bound how late messages without a creation time may be:
 //!
-//! - The path or the reader may have caused the last pause, and the other one the pause before. So
-//!   a read is late by at most the sum of the two pauses. Reads that leave input behind do not end
-//!   a pause. Neither do reads that found input at once after the consumer was busy for more than a
-//!   second.
+//! - The path or the reader may have caused the last pause, and the other one an earlier pause. So a
+//!   read is late by at most its pause and the longest one before.
 //! - What a stall held may arrive in any number of reads. So reads that follow quickly do not show
-//!   that the path has caught up. The bound, and the longest pause to which the next one is added,
-//!   shrink by 1 s every 4 s.
+//!   that the path has caught up. The bound, and the longest pause, shrink by 1 s every 4 s.
+//! - Input may have waited for the reader: the previous read left some, or it is read at once after
+//!   the consumer was busy for more than a second. Then its pause is added to the bound of the
+//!   previous read, until the reader waits for input. For the path, such pauses count as one.
 //! - After a Post, lateness counts from that Post, so the bound starts at 0 again.
 //!
 //! ```text
@@ -80,18 +80,19 @@ pub(super) struct Lateness {
 /// The pauses since the last Post, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pauses {
-    /// How late the last read may have been; 0 if at most a second.
+    /// How late the path may have made the last read; 0 if at most a second.
     behind: u64,
-    /// The longest pause of more than a second, less a quarter of the time since. Pauses that ended
-    /// with input left behind count as one.
-    before: u64,
+    /// How late it may have been because the reader was busy as well; 0 if the reader waited.
+    queued: u64,
+    /// The last pause, with those before it that ended with input waiting.
+    last: u64,
     /// The longest pause, less a quarter of the time since.
     longest: u64,
 }
 
 impl Lateness {
     pub(super) const NONE: Self =
-        Self { pauses: Pauses { behind: 0, before: 0, longest: 0 }, lag: None, lags: false };
+        Self { pauses: Pauses { behind: 0, queued: 0, last: 0, longest: 0 }, lag: None, lags: false };
 
     /// Restarts with the reads of a new stream. The usual lag of Posts stays.
     pub(super) fn handle_stream_begun(&mut self) {
@@ -105,26 +106,23 @@ impl Lateness {
         self.pauses.behind == 0 && pause <= SECOND
     }
 
-    /// Reports an unusual read, and whether its input was left behind by the previous read or the
-    /// consumer. Returns how late it may be, in nanoseconds, and the episode that it starts.
-    pub(super) fn handle_unusual_read(&mut self, pause: u64, has_backlog: bool) -> (u64, Option<Late>) {
-        let Pauses { behind, before, longest } = self.pauses;
+    /// Reports an unusual read, and whether its input was waiting before the reader was ready.
+    /// Returns how late it may be, in nanoseconds, and the episode that it starts.
+    pub(super) fn handle_unusual_read(&mut self, pause: u64, was_waiting: bool) -> (u64, Option<Late>) {
+        let Pauses { behind, queued, last, longest } = self.pauses;
         let was_late = longest > LATE_PAUSE || self.lags;
         let passed = pause / RECOVERY;
-        let counted = if pause > SECOND { pause } else { 0 };
-        let (behind, before) = if has_backlog {
-            (behind.saturating_add(pause), before.saturating_add(counted))
-        } else {
-            let added = pause.saturating_add(before);
-            (behind.saturating_sub(passed).max(added), before.saturating_sub(passed).max(counted))
-        };
+        let by_path = behind.saturating_sub(passed).max(pause.saturating_add(last.max(longest)));
+        let (before, queued) =
+            if was_waiting { (last, queued.max(behind).saturating_add(pause)) } else { (0, 0) };
         self.pauses = Pauses {
-            behind: if behind > SECOND { behind } else { 0 },
-            before,
+            behind: if by_path > SECOND { by_path } else { 0 },
+            queued,
+            last: before.saturating_add(pause),
             longest: longest.saturating_sub(passed).max(pause),
         };
         let late = Late { kind: LateKind::Read, by: Duration::from_nanos(pause) };
-        (self.pauses.behind, (pause > LATE_PAUSE && !was_late).then_some(late))
+        (self.pauses.behind.max(queued), (pause > LATE_PAUSE && !was_late).then_some(late))
     }
 
     /// Reports a Post with its lag in milliseconds. Returns the episode that it starts.
@@ -187,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_read_may_be_late_by_its_pause_and_a_longer_one_before_it() {
-        assert_eq!(behind(&[1_000, 1_000, 1_001, 1_000, 1_000]), [0, 0, 1_001, 2_001, 1_751]);
+        assert_eq!(behind(&[1_000, 1_000, 1_001, 1_000, 1_000]), [0, 0, 1_001, 2_001, 2_000]);
         // The pause of 20 s counts as 17.5 s after another 10 s.
         assert_eq!(behind(&[20_000, 10_000, 20_000, 1]), [20_000, 30_000, 37_500, 37_499]);
         // Reads that follow quickly do not end it: the reader may have been busy then.

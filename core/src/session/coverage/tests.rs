@@ -507,7 +507,8 @@ fn a_stall_while_the_reader_is_busy_may_be_as_long_as_two_pauses() {
 /// After a stall, a few bytes are read. The rest waits while the reader is busy, up to two times.
 #[test]
 fn pauses_of_the_reader_after_the_first_bytes_of_a_stall_add_to_it() {
-    for (is_consumer, pauses) in [(false, 1), (true, 1), (true, 2)] {
+    // A reader that wakes up late, and a consumer that is busy.
+    for (is_consumer, pauses) in [(false, 1), (true, 2)] {
         let mut coverage = begun_with(0);
         read_posts(&mut coverage, 9_020, &[9_000]);
         for millis in [34_000, 34_001] {
@@ -518,24 +519,37 @@ fn pauses_of_the_reader_after_the_first_bytes_of_a_stall_add_to_it() {
             if is_consumer {
                 coverage.handle_resume(at_ms(millis));
             }
-            read_keep_alive(&mut coverage, millis);
-            read_keep_alive(&mut coverage, millis + 1);
+            for millis in [millis, millis + 1] {
+                coverage.handle_read(at_ms(millis), true);
+                coverage.handle_keep_alive();
+            }
             // The keep-alive of 9.1 s. Posts may have been created from then on.
             assert!(start(&coverage, 0) < 8_100, "{is_consumer} {pause}: {}", start(&coverage, 0));
         }
     }
-    // A consumer that was busy, but not for long, or longer ago, makes nothing late.
-    for (pause, read_after) in [(1_000, 0), (5_000, 1_001)] {
+}
+
+#[test]
+fn a_consumer_that_is_busy_now_and_then_does_not_stop_the_covered_time() {
+    // The pause of the consumer, the wait for input after it, and the keep-alives that are read in
+    // time before it.
+    for (pause, wait, in_time) in [(1_000, 0, 0), (5_000, 1_001, 0), (30_000, 0, 5), (30_000, 5_000, 0)] {
         let mut coverage = begun_with(0);
         read_posts(&mut coverage, 9_020, &[9_000]);
-        read_keep_alive(&mut coverage, 11_020);
-        for number in 1..20 {
-            let millis = 11_020 + number * (pause + read_after);
-            coverage.handle_resume(at_ms(millis - read_after));
+        let mut millis = 11_020;
+        read_keep_alive(&mut coverage, millis);
+        for _ in 0..200 {
+            for _ in 0..in_time {
+                millis += 20_000;
+                read_keep_alive(&mut coverage, millis);
+            }
+            millis += pause;
+            coverage.handle_resume(at_ms(millis));
+            millis += wait;
             read_keep_alive(&mut coverage, millis);
         }
-        let behind = (11_020 + 19 * (pause + read_after)) as i64 - start(&coverage, 0);
-        assert!(behind < 5_100 + 2 * (pause + read_after) as i64, "{behind}");
+        let behind = millis as i64 - start(&coverage, 0);
+        assert!(behind < 5_100 + 3 * (pause + wait) as i64, "{pause} {wait}: {behind}");
     }
 }
 
