@@ -176,14 +176,14 @@ impl Model {
         // An incomplete message does not make a stream healthy. The end of the body may complete
         // one without content.
         if self.phase == Phase::Streaming && self.due.iter().any(|event| *event != Expected::Head) {
-            self.handle_complete(at);
+            self.handle_complete();
         }
     }
 
-    /// Reports that the read at the time `at` completed a message or a keep-alive.
-    fn handle_complete(&mut self, at: u64) {
-        if at.saturating_sub(self.head_at) >= HEALTHY && self.healthy_at.is_none() {
-            self.healthy_at = Some(at);
+    /// Reports that the last read completed a message or a keep-alive.
+    fn handle_complete(&mut self) {
+        if self.read_at.saturating_sub(self.head_at) >= HEALTHY && self.healthy_at.is_none() {
+            self.healthy_at = Some(self.read_at);
             self.handle_healthy();
         }
     }
@@ -193,7 +193,7 @@ impl Model {
     pub(crate) fn handle_unexpected(&mut self) -> bool {
         let is_unexpected = self.is_ambiguous() && self.due.is_empty();
         if is_unexpected {
-            self.handle_complete(self.given_at);
+            self.handle_complete();
         }
         is_unexpected
     }
@@ -252,7 +252,7 @@ impl Model {
     }
 
     pub(crate) fn handle_announcement(&mut self, advice: Advice) {
-        self.advice = Some((advice, self.read_at, false));
+        self.advice = Some((advice, self.given_at, false));
         if self.announced.is_none() {
             self.announced = Some(self.given_at.max(self.last));
         }
