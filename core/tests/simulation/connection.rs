@@ -531,6 +531,7 @@ impl Connection {
                 let Some(post) = self.sent(rng.range(1, 20), at, of.service) else { return false };
                 self.post(at, &post);
             }
+            Fault::Burst if of.service.is_silent() => return false,
             Fault::Burst if rng.chance(50) => of.service.burst(at + 600 * SEC),
             Fault::Burst => of.service.pause(at + rng.range(1, 60) * MINUTE),
             _ => return false,

@@ -16,7 +16,7 @@ macro_rules! faults {
                 match self { $(Self::$name => $text),* }
             }
 
-            /// Returns true if the fault is in the response, not in the attempt to connect.
+            /// Returns true if the fault is in the response, for one that an attempt reaches.
             pub(crate) const fn is_of_response(self) -> bool {
                 !matches!(self, Self::ConnectStall | Self::PartialWrite | Self::WriteStall | Self::WriteReset)
             }

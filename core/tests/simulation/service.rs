@@ -75,6 +75,11 @@ impl Service {
         Self { offset, posts: VecDeque::new(), base: 0, next_at, every, burst_until: 0, sent_until: now }
     }
 
+    /// Returns true if it never creates Posts.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.every.is_none()
+    }
+
     /// Returns the server's clock in Unix milliseconds.
     pub(crate) fn unix(&self, at: u64) -> u64 {
         ((self.offset + i128::from(at)) / 1_000_000) as u64

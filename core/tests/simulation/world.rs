@@ -29,8 +29,9 @@ use crate::transcript::{self, note};
 /// A start of the clock that no counter's limit is near.
 const PLAIN_START: u64 = 1 << 40;
 
-/// A stream that began after the faults is covered up to this time ago, in milliseconds: backfill
-/// takes five minutes at most, and lateness, keep-alives and margins less than another 90 s.
+/// A stream that began more than a minute after the faults is covered up to this time ago, in
+/// milliseconds: backfill takes five minutes at most, and lateness, keep-alives and margins less
+/// than another 90 s.
 const COVERED_BEHIND_MAX: u64 = 390_000;
 
 const TOKEN: &str = "AAAAtoken-never-to-be-printed-5Zx%3D";
@@ -269,7 +270,7 @@ impl World {
             let is_small = line.buffer.room().len() < 300;
             assert!(
                 covered + COVERED_BEHIND_MAX + line.error() >= now
-                    || line.streaming_since.is_none_or(|since| since < self.calm_at)
+                    || line.streaming_since.is_none_or(|since| since < self.calm_at + MINUTE)
                     || is_small,
                 "I6: covered until {covered} at {now}, minutes after the faults"
             );

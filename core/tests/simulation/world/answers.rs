@@ -18,7 +18,7 @@ impl Line {
         fault: Option<Fault>,
         of: &mut Context<'_>,
     ) {
-        // A fault of the response replaces neither a storm nor the one before it.
+        // A fault of the response does not replace a storm or flapping that still runs.
         let cancel = |of: &mut Context<'_>| of.faults.cancel(fault.filter(|fault| fault.is_of_response()));
         let Phase::Requesting { since } = self.model.phase else { panic!("I17: a request out of turn") };
         if let Some((status, _)) = self.storm.filter(|(_, until)| at < *until) {
