@@ -39,6 +39,17 @@ pub fn config() -> SessionConfig<'static> {
     config
 }
 
+/// Returns a session that has sent its request at 0 ms.
+pub fn requesting() -> Session<Vec<u8>> {
+    let config = config();
+    let storage = vec![0; config.storage_bytes()];
+    let mut session = Session::new(storage, &config, 1, at(0), Network::new([]).unix()).unwrap();
+    session.handle_timeout(at(0));
+    session.handle_connected(at(0));
+    session.handle_written(usize::MAX, at(0));
+    session
+}
+
 pub const HEAD: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 pub const LAST: &[u8] = b"0\r\n\r\n";
 pub const METADATA: &str = r#"{"type":"connection_metadata","datacenter":"atla","timestamp":1700000000000}"#;

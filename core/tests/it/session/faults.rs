@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use powerstream_core::endpoint;
 use powerstream_core::liveness::TimeoutKind;
-use powerstream_core::session::{DisconnectReason, Origin, Session, Step};
+use powerstream_core::session::{DisconnectReason, Origin, Step};
 use powerstream_core::time::{TimeRange, UnixTime};
 use powerstream_core::transport_error::{CertificateNames, TlsError, TransportError, TransportErrorKind};
 
@@ -114,12 +114,7 @@ fn end_of_a_body_of_known_length_does_not_depend_on_when_it_is_asked_for() {
         ("HTTP/1.1 204 x\r\n\r\n", 1),
     ] {
         for later in [0, 1, 10_000] {
-            let config = config();
-            let storage = vec![0; config.storage_bytes()];
-            let mut session = Session::new(storage, &config, 1, at(0), Network::new([]).unix()).unwrap();
-            session.handle_timeout(at(0));
-            session.handle_connected(at(0));
-            session.handle_written(usize::MAX, at(0));
+            let mut session = requesting();
             let mut input = response.as_bytes();
             for _ in 0..events {
                 let (consumed, event) = session.decode(input, at(0));

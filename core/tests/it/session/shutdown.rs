@@ -289,12 +289,7 @@ fn a_connect_or_write_that_completes_after_the_shutdown_sends_and_reads_nothing(
 
 #[test]
 fn decoding_after_the_shutdown_of_a_stream_delivers_each_complete_message_of_the_input() {
-    let config = config();
-    let storage = vec![0; config.storage_bytes()];
-    let mut session = Session::new(storage, &config, 1, at(0), Network::new([]).unix()).unwrap();
-    session.handle_timeout(at(0));
-    session.handle_connected(at(0));
-    session.handle_written(usize::MAX, at(0));
+    let mut session = requesting();
     assert!(session.decode(HEAD.as_bytes(), at(0)).1.is_some());
     session.shutdown();
     let (input, mut start, mut messages) = ([line(&post(1)), line(&post(2)), chunk("{")].concat(), 0, 0);
