@@ -202,8 +202,9 @@ fn a_read_that_left_input_behind_proves_nothing() {
     coverage.handle_read(at(30), true);
     coverage.handle_message(None);
     assert_eq!(coverage.covered_until(clock()), Some(unix(8)));
-    read(&mut coverage, 40);
-    assert_eq!(gap_after_close(&mut coverage), Some(unix(28)));
+    // The read at 40 s may be late by its pause and the two before it, which count as one.
+    coverage.handle_read(at(40), true);
+    assert_eq!(gap_after_close(&mut coverage), Some(unix(8)));
 }
 
 #[test]
