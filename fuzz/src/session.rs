@@ -263,7 +263,7 @@ impl Run<'_> {
             Op::Backlog => self.session.handle_backlog(self.at()),
             Op::Resume => self.session.handle_resume(self.at()),
             Op::Eof => {
-                self.is_eof |= self.is_reading();
+                self.is_eof |= self.is_reading() || self.is_draining;
                 self.session.handle_eof(self.at());
             }
             Op::Fault(index) => {
@@ -324,7 +324,7 @@ impl Run<'_> {
 
     /// Records what the session reads.
     fn record(&mut self, bytes: &[u8]) {
-        if self.is_reading() || self.is_draining {
+        if self.is_reading() || (self.is_draining && !self.is_eof) {
             self.wire.extend_from_slice(bytes);
         }
     }
