@@ -1,4 +1,4 @@
-//! CONNECT: the request has exactly its lines, the credentials are in no other text, and the
+//! CONNECT: the request has exactly its lines, no other text depends on the credentials, and the
 //! outcome does not depend on how the proxy's response is cut.
 
 use arbitrary::Arbitrary;
@@ -37,20 +37,27 @@ fn check(input: &Input<'_>) {
             Ok(credentials) => request.credentials = Some(credentials),
             Err(_) => return,
         }
-        assert_eq!(format!("{:?}", request.credentials), "Some(Credentials(..))");
     }
     request.user_agent = input.user_agent.unwrap_or(request.user_agent);
     // Heads of every length occur, without kilobytes of input.
     let storage = vec![b'\n'; request.bytes() + usize::from(input.answer_bytes % 1_024)];
-    let Ok(handshake) = ConnectHandshake::new(storage, &request) else { return };
+    let Ok(mut handshake) = ConnectHandshake::new(storage.clone(), &request) else { return };
     check_request(handshake.transmit(), &request, input.credentials);
+    // No text shows more of the credentials than their lengths.
+    let (user, password) = input.credentials.unwrap_or_default();
+    let (user, password) = ("a".repeat(user.len()), "a".repeat(password.len()));
+    let mut other = request;
+    other.credentials = request.credentials.map(|_| Credentials::new(&user, &password).expect("letters"));
+    let mut other_handshake = ConnectHandshake::new(storage, &other).expect("a request of the same length");
+    assert_eq!(format!("{request:?} {handshake:?}"), format!("{other:?} {other_handshake:?}"));
 
     let mut answer = input
         .status
         .map_or(Vec::new(), |status| format!("HTTP/1.1 {} x\r\n", 100 + status % 500).into_bytes());
     answer.extend_from_slice(input.answer);
-    let mut handshake = handshake;
     let whole = open(&mut handshake, input.write_max, [&answer[..]]);
+    assert_eq!(open(&mut other_handshake, input.write_max, [&answer[..]]), whole);
+    assert_eq!(format!("{handshake:?}"), format!("{other_handshake:?}"));
     handshake.restart();
     let cut = open(&mut handshake, input.write_max, input.reads.pieces(&answer));
     handshake.restart();
