@@ -160,6 +160,10 @@ fn report(case: Case, text: &str) -> ExitCode {
     println!("{}", failure.lines[last..].join("\n"));
     println!("{}", failure.text);
     println!("replay it by");
-    println!("REPLAY={} cargo test --release -p powerstream-core --test simulation", shrink::format(case));
+    println!(
+        "CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true REPLAY={} \
+         cargo test --release -p powerstream-core --test simulation",
+        shrink::format(case)
+    );
     ExitCode::FAILURE
 }
