@@ -103,7 +103,7 @@ pub(super) enum RecoveryFaults {
 }
 
 /// How the service answered requests of recoveries.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answers {
     pub(super) whole: u64,
     pub(super) refused: u64,

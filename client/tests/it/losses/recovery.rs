@@ -42,6 +42,9 @@ const SEEDS: u64 = 4;
 /// With so many seeds, each case occurs.
 const SEEDS_ENOUGH: u64 = 20;
 
+/// One seed in so many runs twice, with the same counts.
+const REPEATED: u64 = 4;
+
 /// The client requests gaps closer than this together, with the time between them.
 const JOINED: u64 = 60_000;
 
@@ -56,7 +59,7 @@ const POLLS_MAX: u64 = 1 << 20;
 
 /// What runs did, to print it and to check that the cases occur. Includes what killed processes
 /// did.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     /// The time of all live connections, in milliseconds.
     connected: u64,
@@ -592,7 +595,11 @@ fn check(faults: RecoveryFaults, has_cases: impl Fn(&Counts) -> bool) {
     let seeds = Seeds::from_environment();
     let mut sum = Counts::default();
     for seed in (seeds.first..).take(seeds.count as usize) {
-        sum.add(run_seed(seed, faults));
+        let counts = run_seed(seed, faults);
+        sum.add(counts);
+        if seed % REPEATED == 0 {
+            assert_eq!(run_seed(seed, faults), counts, "{faults:?}, seed {seed}: a second run differs");
+        }
     }
     sum.print(faults, &seeds);
     if seeds.has_all_cases {
