@@ -151,6 +151,8 @@ pub(super) struct World {
     pub(super) scene: Scene,
     /// Virtual time in milliseconds, which is the server's.
     pub(super) now: Cell<u64>,
+    /// The last time that was read from the monotonic clock.
+    read: Cell<Instant>,
     wake: Cell<u64>,
     pub(super) posts: Vec<Post>,
     stops: RefCell<Vec<Stop>>,
@@ -173,6 +175,7 @@ impl World {
         Rc::new(Self {
             scene,
             now: Cell::new(0),
+            read: Cell::new(Instant::ZERO),
             wake: Cell::new(u64::MAX),
             posts,
             stops: RefCell::default(),
@@ -200,22 +203,33 @@ impl World {
     }
 
     pub(super) fn monotonic(&self) -> Instant {
-        Instant::from_nanos((self.now.get() - self.suspended()) * 1_000_000)
+        let now = Instant::from_nanos((self.now.get() - self.suspended()) * 1_000_000);
+        assert!(now >= self.read.replace(now), "the monotonic clock goes back");
+        now
     }
 
     /// Advances to the next event. Returns false if none happens before the end.
     pub(super) fn advance(&self) -> bool {
-        let mut next = self.wake.replace(u64::MAX);
-        for stop in self.stops.borrow().iter() {
-            if (stop.from..stop.to).contains(&next) {
-                next = stop.to;
-            }
-        }
-        if next > self.scene.length {
+        let next = self.wake.replace(u64::MAX);
+        if self.running_from(next) > self.scene.length {
             return false;
         }
-        self.now.set(next.max(self.now.get()));
+        self.pass_until(next);
         true
+    }
+
+    /// Lets the time pass until `at`, and until the client runs again.
+    pub(super) fn pass_until(&self, at: u64) {
+        self.now.set(self.running_from(at).max(self.now.get()));
+    }
+
+    /// Returns the first time from `at` on at which the client runs.
+    fn running_from(&self, mut at: u64) -> u64 {
+        let stops = self.stops.borrow();
+        while let Some(stop) = stops.iter().find(|stop| (stop.from..stop.to).contains(&at)) {
+            at = stop.to;
+        }
+        at
     }
 
     /// Wakes the client at a time of the monotonic clock.

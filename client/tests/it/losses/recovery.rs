@@ -530,7 +530,7 @@ fn run(world: &Rc<World>, seed: u64, faults: RecoveryFaults) -> Counts {
                     ledger = before.clone();
                     (merged, seen) = run.start(run.counts.restarts);
                     resume(&mut merged, bytes);
-                    run.world.now.set(now + rng.below(30_000));
+                    run.world.pass_until(now + rng.below(30_000));
                     killed_at = now + rng.range(30_000, 600_000);
                     continue;
                 }
